@@ -1,0 +1,49 @@
+# Five commands: setup, demo, test, bench, docs. CI calls the same ones.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# Workers of the test run; each takes a core.
+WORKERS ?= auto
+
+.PHONY: setup demo test check docs bench clean
+
+setup: .venv/dev
+
+demo: .venv/runtime
+	@$(BIN)/remit demo
+
+test: .venv/dev check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache > .venv/imports.log || (cat .venv/imports.log; false)
+	$(BIN)/mypy
+
+bench: .venv/runtime .bench/peers
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+docs: .venv/dev
+	$(BIN)/python tools/generate_reference.py
+
+clean:
+	rm -rf .venv .bench
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Remit needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements/runtime.lock pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements/dev.lock .venv/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# The engines that the benchmark stands beside have an environment of their own.
+.bench/peers: requirements/bench.lock | .venv/bin/python
+	$(BIN)/python -m venv --clear .bench/venv
+	.bench/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	@touch $@

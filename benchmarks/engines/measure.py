@@ -1,0 +1,150 @@
+"""What the engines' scripts share: orders, clocks, answers. Standard library only: peers have their own environment."""
+
+import argparse
+import json
+import resource
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Steps between two marks of a long mission.
+BLOCK = 100
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Clocks at one moment, in seconds."""
+
+    wall: float
+    #: Of the whole process with all its threads, and of children that have ended.
+    cpu: float
+    #: Of the thread that read it, which is the event loop's.
+    loop: float
+
+    @classmethod
+    def now(cls) -> "Reading":
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return cls(time.perf_counter(), time.process_time() + children.ru_utime + children.ru_stime, time.thread_time())
+
+
+@dataclass
+class Meter:
+    """Times one run, and marks each block of steps where there is one mission."""
+
+    started: Reading | None = None
+    ended: Reading | None = None
+    marks: list[Reading] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.started = Reading.now()
+
+    def stop(self) -> None:
+        self.ended = Reading.now()
+
+    def step(self, n: int) -> None:
+        """Step `n`, counted from 0, is being carried out."""
+        if n % BLOCK == 0:
+            self.marks.append(Reading.now())
+
+    def rate(self, steps: int) -> dict[str, Any]:
+        """What one run of many missions took."""
+        assert self.started
+        assert self.ended
+        seconds = self.ended.wall - self.started.wall
+        return {
+            "steps": steps,
+            "seconds": seconds,
+            "steps_per_second": steps / seconds,
+            "cpu_us": (self.ended.cpu - self.started.cpu) / steps * 1e6,
+            "loop_us": (self.ended.loop - self.started.loop) / steps * 1e6,
+        }
+
+    def blocks(self, steps: int) -> dict[str, Any]:
+        """What each block of one mission's steps took, and what came before its first step."""
+        assert self.started
+        assert self.ended
+        edges = [*self.marks, self.ended]
+        sizes = [min(BLOCK, steps - first) for first in range(0, steps, BLOCK)]
+        assert len(edges) == len(sizes) + 1, "steps did not come one after the other"
+        return {
+            "before_first_ms": (edges[0].wall - self.started.wall) * 1e3,
+            "wall_us": [(b.wall - a.wall) / n * 1e6 for a, b, n in zip(edges, edges[1:], sizes, strict=False)],
+            "cpu_us": [(b.cpu - a.cpu) / n * 1e6 for a, b, n in zip(edges, edges[1:], sizes, strict=False)],
+        }
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an engine is to run: so many missions at once, each of so many steps, its store in a new folder."""
+
+    missions: int
+    steps: int
+    folder: Path
+    variant: str
+    profile: bool
+
+
+@contextmanager
+def order() -> Iterator[Order]:
+    """Read the command line; the folder is removed at the end."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--missions", type=int, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--under", type=Path, required=True, help="an existing folder on the disk to measure")
+    parser.add_argument("--variant", default="")
+    parser.add_argument("--profile", action="store_true")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=given.under))
+    try:
+        yield Order(given.missions, given.steps, folder, given.variant, given.profile)
+    finally:
+        shutil.rmtree(folder)
+
+
+def result(meter: Meter, told: Order, **more: Any) -> dict[str, Any]:
+    """The answer of a run."""
+    answer = {**meter.rate(told.missions * told.steps), **more}
+    if told.missions == 1:
+        answer["blocks"] = meter.blocks(told.steps)
+    return answer
+
+
+def answer(found: dict[str, Any]) -> None:
+    """The one line that the caller reads."""
+    print(json.dumps(found), flush=True)
+
+
+def check_recorded(have: int, want: int) -> None:
+    """A rate counts only where every step stands in the store."""
+    if have < want:
+        raise SystemExit(f"the store holds {have} steps of {want}")
+
+
+def look(path: Path, query: str) -> Any:
+    """One value from a store that nobody writes any more."""
+    with sqlite3.connect(path) as connection:
+        (value,) = connection.execute(query).fetchone()
+    connection.close()
+    return value
+
+
+def stored_bytes(path: Path) -> int:
+    """The size of a store after its write-ahead log was moved into it; nobody may be writing."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    return path.stat().st_size
+
+
+def durability(connection: sqlite3.Connection) -> dict[str, str]:
+    """What a connection says of itself."""
+    names = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    return {"journal_mode": journal, "synchronous": names[synchronous]}

@@ -1,0 +1,147 @@
+"""Remit beside its peers, in one run: governed durable steps, growth, policy decisions.
+
+Each figure comes from a process of its own; the engines take turns, so that a busy moment meets them all alike.
+`make bench` calls this; what is measured, and what is not, stands in README.md beside this file.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import machine
+import report
+
+ROOT = machine.ROOT
+BENCH = ROOT / ".bench"
+ENGINES = ROOT / "benchmarks" / "engines"
+PEERS = BENCH / "venv" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One row of the table."""
+
+    name: str
+    script: str
+    variant: str = ""
+    peer: bool = True
+
+
+REMIT = Engine("Remit", "remit_engine.py", peer=False)
+RACE = (
+    REMIT,
+    Engine("LangGraph, durability=sync", "langgraph_engine.py", "sync"),
+    Engine("LangGraph, as it comes (async)", "langgraph_engine.py", "async"),
+    Engine("DBOS", "dbos_engine.py"),
+)
+GROWTH = (
+    REMIT,
+    Engine("LangGraph, sync, last result", "langgraph_engine.py", "sync"),
+    Engine("LangGraph, sync, all results", "langgraph_engine.py", "sync+list"),
+    Engine("DBOS", "dbos_engine.py"),
+)
+#: Missions at once, and steps of each.
+SIZES = ((1, 500), (16, 80), (64, 25))
+LONG = 1_000
+
+
+def main() -> None:
+    """Measure, print, and keep the figures in `.bench/latest.json`."""
+    given = _arguments()
+    runs = given.folder / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    if machine.in_memory(runs):
+        sys.exit(f"{runs} is in memory: nothing written there is durable. Name a folder on a disk with --folder.")
+    if given.profile:
+        profile(runs)
+        return
+    if not PEERS.exists():
+        sys.exit("The peers are not installed; `make bench` does it.")
+    found = measure(runs, repeats=1 if given.quick else given.repeats)
+    (BENCH / "latest.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    text = report.text(found)
+    print(text)
+    if given.save:
+        given.save.write_text(report.page(found, text), "utf-8")
+
+
+def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
+    """Run everything once through, `repeats` times what is compared."""
+    found: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "machine": machine.describe(runs),
+        "repeats": repeats,
+        "load_before": machine.load(),
+        "race": [],
+        "growth": [],
+        "disk": [],
+    }
+    began = time.perf_counter()
+    for number in range(repeats):
+        found["disk"].append(_run(Engine("disk", "disk_engine.py", peer=False), runs, 1, 1))
+        for missions, steps in SIZES:
+            for engine in RACE:
+                _say(f"{number + 1}/{repeats}  {missions:2} at once  {engine.name}")
+                ran = _run(engine, runs, missions, steps)
+                found["race"].append({"engine": engine.name, "missions": missions, "repeat": number, **ran})
+        for engine in GROWTH:
+            _say(f"{number + 1}/{repeats}  {LONG} steps of one mission  {engine.name}")
+            found["growth"].append({"engine": engine.name, "repeat": number, **_run(engine, runs, 1, LONG)})
+    _say("policy decisions")
+    found |= _answer([sys.executable, str(ENGINES / "policy_engine.py")])
+    found["load_after"] = machine.load()
+    found["seconds"] = time.perf_counter() - began
+    _say("")
+    return found
+
+
+def profile(runs: Path) -> None:
+    """Profile Remit's step at 16 missions; the rate that is printed suffers from being profiled."""
+    ran = _run(REMIT, runs, 16, 100, "--profile")
+    print(f"\n{ran['steps_per_second']:.0f} steps/s while profiled")
+
+
+def _run(engine: Engine, runs: Path, missions: int, steps: int, *more: str) -> dict[str, Any]:
+    python = str(PEERS) if engine.peer else sys.executable
+    command = [python, str(ENGINES / engine.script), "--under", str(runs)]
+    command += ["--missions", str(missions), "--steps", str(steps), "--variant", engine.variant, *more]
+    others = machine.Others()
+    ran = _answer(command)
+    return {**ran, "others": others.share()}
+
+
+def _answer(command: list[str]) -> dict[str, Any]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR") if name in os.environ}
+    environment = {**kept, "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{Path(command[1]).name} failed; its words stand above.")
+    ran: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return ran
+
+
+def _say(doing: str) -> None:
+    """On a terminal, what is being done now."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="once instead of several times")
+    parser.add_argument("--repeats", type=int, default=3, help="how often each comparison is run (default 3)")
+    parser.add_argument("--profile", action="store_true", help="where Remit's own time goes, instead of the table")
+    parser.add_argument("--folder", type=Path, default=BENCH, help="where stores are made (default .bench)")
+    parser.add_argument("--save", type=Path, help="also write the table as a Markdown page")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

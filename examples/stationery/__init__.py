@@ -1,0 +1,1 @@
+"""A small team of one agent: it looks at the stock of paper and pens, and orders what runs low."""

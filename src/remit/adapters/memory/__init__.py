@@ -1,0 +1,5 @@
+"""A store in memory: quick trials, evaluation and simulation. It forgets with the process."""
+
+from remit.adapters.memory.store import MemoryStore
+
+__all__ = ["MemoryStore"]

@@ -1,0 +1,59 @@
+"""What every route is given: the control plane, who asks, and the driver to wake."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict
+
+from remit.control_plane import ControlPlane
+from remit.identity import Principal
+from remit.ids import MissionId
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One home as the API shows it."""
+
+    plane: ControlPlane
+    #: Who asks; looked up for each request, so that a right that was taken away is gone at once.
+    principal: Callable[[], Principal]
+    #: True where this process drives all missions by itself, and only needs to be woken.
+    driving: bool = False
+
+    async def wake(self, mission: str = "") -> None:
+        """Let the running driver look at a mission now, or (without one) at all that have not ended."""
+        if not self.driving:
+            return
+        if mission:
+            self.plane.core.driver.nudge(MissionId(mission))
+            return
+        await self.plane.resources.reload()
+        for listed in await self.plane.missions.all():
+            if listed["status"] not in {"completed", "failed", "cancelled"}:
+                self.plane.core.driver.nudge(MissionId(listed["id"]))
+
+
+class Body(BaseModel):
+    """A request's body; a field that is not known is an error, not a wish that goes unheard."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def _served(request: Request) -> Served:
+    served: Served = request.app.state.served
+    return served
+
+
+async def _plane(request: Request) -> ControlPlane:
+    return (await _served(request)).plane
+
+
+async def _principal(request: Request) -> Principal:
+    return (await _served(request)).principal()
+
+
+Home = Annotated[Served, Depends(_served)]
+Plane = Annotated[ControlPlane, Depends(_plane)]
+By = Annotated[Principal, Depends(_principal)]

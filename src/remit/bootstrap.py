@@ -1,0 +1,230 @@
+"""The only place that chooses adapters and builds a `ControlPlane`."""
+
+import asyncio
+import fcntl
+import getpass
+import importlib
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from remit.adapters.mcp import McpStdioTransport
+from remit.adapters.pydantic_ai import ModelTransport
+from remit.adapters.python import PythonTransport
+from remit.adapters.sqlite import SqliteStore
+from remit.adapters.system import SystemClock, SystemIds
+from remit.clock import Clock
+from remit.config import Settings
+from remit.control_plane import ControlPlane, Core, kinds
+from remit.drivers import EmbeddedDriver
+from remit.errors import HomeBusy, InvalidInput, RightsExceeded
+from remit.gateway import Admission, Controls, Door, Transport
+from remit.identity import Principal
+from remit.ids import DEFAULT_TENANT
+from remit.ledger import Store
+from remit.ledger.seal import Signer
+from remit.missions import Agent, Performer
+from remit.policy import PolicySet
+from remit.registry import Registry, ToolSource
+from remit.state import KeyRing, Vault
+
+STORE_FILE = "remit.sqlite"
+_HOME_KEY, _LEDGER_KEY = "home.key", "ledger.key"
+_DEFAULT_BUDGET = """\
+apiVersion: remit/v1
+kind: Budget
+name: tenant
+description: The most that this home may spend on models and priced tools.
+limit: {amount: "100.00", currency: USD}
+"""
+_DEFAULT_RATES = """\
+# What one unit of each currency is worth in the base currency. Limits in another currency are compared by this table;
+# where a rate is missing, a person is asked. Replace it with the rates that your company uses.
+base: USD
+on: 2026-11-02
+rates:
+  EUR: "1.15"
+  GBP: "1.32"
+  CHF: "1.24"
+"""
+
+
+def is_home(home: Path) -> bool:
+    """True where the folder holds a Remit home."""
+    return (home / STORE_FILE).is_file() and (home / "keys" / _HOME_KEY).is_file()
+
+
+async def create_home(settings: Settings) -> None:
+    """Make a new home: keys, store, a budget, and the operating system's user as its owner.
+
+    Safe to repeat after a crash in the middle: what is there stays.
+
+    Raises:
+        InvalidInput: the folder cannot be made or holds something else.
+    """
+    home = settings.home
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for key in (_HOME_KEY, _LEDGER_KEY):
+            if not (home / "keys" / key).exists():
+                KeyRing.create(home / "keys" / key)
+        if not (home / "rates.yaml").exists():
+            (home / "rates.yaml").write_text(_DEFAULT_RATES, "utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{home} cannot be made a home: {error.strerror}.") from error
+    plane = await open_home(settings)
+    try:
+        user = getpass.getuser()
+        if plane.core.door.controls.registry.principal_of(user) is None:
+            owner = (
+                f"apiVersion: remit/v1\nkind: Principal\nname: {_safe(user)}\nroles: [owner]\nos_user: {_safe(user)}\n"
+            )
+            await plane.resources.apply([("init.yaml", owner), ("budget.yaml", _DEFAULT_BUDGET)], None)
+        (home / "ledger.vkey").write_text(plane.ledger.key.vkey + "\n", "utf-8")
+    finally:
+        await plane.close()
+
+
+async def open_home(settings: Settings, *, store: Store | None = None, clock: Clock | None = None) -> ControlPlane:
+    """Open a home; no lease is taken before something is driven.
+
+    Raises:
+        InvalidInput: there is no home there.
+        KeyMissing, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be opened; nothing was changed.
+    """
+    home = settings.home
+    if not (home / "keys" / _HOME_KEY).is_file():
+        raise InvalidInput(f"{home} is not a Remit home.", hint="Make one with `remit init`, or name one with --home.")
+    ring = KeyRing.open(home / "keys" / _HOME_KEY)
+    signer = Signer.from_seed("remit.local", bytes.fromhex((home / "keys" / _LEDGER_KEY).read_text("ascii").strip()))
+    store = store or SqliteStore(home / STORE_FILE)
+    clock = clock or SystemClock()
+    ids = SystemIds()
+    vault = Vault(ring, store)
+    empty = Controls(Registry(), PolicySet.compile([], None, frozenset()))
+    transports: dict[str, Transport] = {}
+    door = Door(empty, store, vault, transports, clock, Admission(clock), DEFAULT_TENANT)
+    performer = Performer(door, clock, ids, load_agent)
+    driver = EmbeddedDriver(
+        store, performer, _nothing, f"{socket.gethostname()}:{os.getpid()}", parallel=settings.parallel
+    )
+    lease = _Lease(home, driver)
+    core = Core(
+        home=home,
+        store=store,
+        door=door,
+        driver=driver,
+        clock=clock,
+        ids=ids,
+        signer=signer,
+        kinds=kinds(),
+        connect=lambda source: connect(source, settings, clock),
+        reader=settings.reader,
+        take_lease=lease.take,
+        let_go=lease.let_go,
+        model=ModelTransport(settings.model, price=settings.model_price or None) if settings.model else None,
+        transports=transports,
+    )
+    plane = ControlPlane.of(core)
+    driver.reload = plane.resources.reload
+    await plane.resources.reload()
+    return plane
+
+
+def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
+    """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
+    if source.module is not None:
+        return PythonTransport(source.module, bindings={"home": str(settings.home)}, clock=clock)
+    assert source.command is not None
+    places = {"{home}": str(settings.home), "{python}": sys.executable}
+    command = []
+    for part in source.command:
+        for name, value in places.items():
+            part = part.replace(name, value)  # noqa: PLW2901 -- each place in turn
+        command.append(part)
+    bundled = source.command[:2] == ("{python}", "-m") and source.command[2].startswith("remit.")
+    return McpStdioTransport(
+        command,
+        env_allow=source.env,
+        timeout_seconds=source.timeout_seconds,
+        bundled=bundled,
+        allow_unsandboxed=settings.allow_unsandboxed,
+        readable=[settings.home / "inbox"],
+    )
+
+
+def load_agent(reference: str) -> Agent:
+    """The code behind `module:function`."""
+    module, _, name = reference.partition(":")
+    agent: Agent = getattr(importlib.import_module(module), name)
+    return agent
+
+
+def current_principal(plane: ControlPlane) -> Principal:
+    """The principal that the operating system's user acts as.
+
+    Raises:
+        RightsExceeded: this user is bound to none.
+    """
+    user = getpass.getuser()
+    principal = plane.core.door.controls.registry.principal_of(user)
+    if principal is None:
+        raise RightsExceeded(
+            f"The account {user!r} acts as no active principal of this home.",
+            hint="Have an owner apply a `kind: Principal` with `os_user` set to it.",
+            rule="principal_unknown",
+        )
+    return principal
+
+
+class _Lease:
+    """The home's lock file and lease: the lock is a courtesy between processes, the epoch is the proof."""
+
+    def __init__(self, home: Path, driver: EmbeddedDriver) -> None:
+        self._path = home / "driver.lock"
+        self._driver = driver
+        self._file: Any = None
+        self._taking = asyncio.Lock()
+
+    async def take(self) -> None:
+        # Two missions may be driven at once from the start: the second waits for the lease that the first takes.
+        async with self._taking:
+            await self._take()
+
+    async def _take(self) -> None:
+        if self._file is not None:
+            return
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read(200).strip() or "another process"
+            file.close()
+            raise HomeBusy(f"{holder} drives it.") from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()}\n")
+        file.flush()
+        self._file = file
+        await self._driver.take_over()
+
+    def let_go(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name) or "owner"
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment; nothing else reads it."""
+    return os.environ

@@ -1,0 +1,45 @@
+"""The path of one call through the budget tree, as movements for the journal."""
+
+from dataclasses import dataclass
+
+from remit.ledger import MoveBalance, OpenBalance, Write
+
+#: Budgets are kept in this currency; other amounts are converted before they are held.
+CURRENCY = "USD"
+
+
+def tenant_balance(tenant: str) -> str:
+    """The name of a tenant's balance."""
+    return f"tenant/{tenant}"
+
+
+def mission_balance(mission: str) -> str:
+    """The name of a mission's balance."""
+    return f"mission/{mission}"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPath:
+    """Tenant, mission and agent: each must cover the call."""
+
+    tenant: str
+    mission: str
+    agent: str
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The balances on the path, leaf first, so that the shared one is touched last."""
+        return (f"agent/{self.mission}/{self.agent}", mission_balance(self.mission), tenant_balance(self.tenant))
+
+    def open_agent(self, limit_micros: int) -> Write:
+        """Open the agent's balance in this mission, bounded by the mission's limit."""
+        return OpenBalance(self.names[0], limit_micros)
+
+    def hold(self, worst_micros: int) -> tuple[Write, ...]:
+        """Hold the worst case everywhere, or nowhere: the journal refuses the commit as a whole."""
+        return tuple(MoveBalance(name, held=worst_micros) for name in self.names)
+
+    def settle(self, held_micros: int, used_micros: int) -> tuple[Write, ...]:
+        """Turn a hold into what was used; the rest is free again."""
+        used = min(used_micros, held_micros)  # what was held is the most that may be booked: zero overshoot
+        return tuple(MoveBalance(name, used=used, held=-held_micros) for name in self.names)

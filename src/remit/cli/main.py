@@ -1,0 +1,53 @@
+"""`remit`: the commands put together, and mistakes in calling them."""
+
+import json
+import sys
+from typing import NoReturn
+
+import typer
+
+from remit.cli import approvals, demo, explain, halts, ledger, missions, policies, resources, server
+from remit.cli.exits import TABLE, Exits
+from remit.cli.options import Home
+from remit.errors import InvalidInput
+
+app = typer.Typer(
+    name="remit",
+    help="Remit: the control plane and runtime for fleets of AI agents.",
+    epilog=TABLE,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _home(home: Home = None) -> None:
+    """Remit: the control plane and runtime for fleets of AI agents."""
+
+
+for part in (demo, resources, missions, approvals, halts, ledger, policies, explain, server):
+    part.add_to(app)
+
+
+def main() -> NoReturn:
+    """Run the command that the process was called with, and leave with its exit code."""
+    try:
+        code = app(prog_name="remit", standalone_mode=False)
+    except typer.Abort:
+        code = Exits.INTERRUPTED
+    except typer.TyperException as error:
+        code = _misused(error)
+    sys.exit(code if isinstance(code, int) else Exits.FINE)
+
+
+def _misused(error: typer.TyperException) -> Exits:
+    """Tell what is wrong with the call in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "remit"
+    told = InvalidInput(error.format_message(), hint=f"`{command} --help` shows the form.")
+    if "--json" in sys.argv:
+        print(json.dumps(told.to_json(), indent=2))
+    print(f"error: {told.detail}\nhint: {told.advice}", file=sys.stderr)
+    return Exits.MISUSED

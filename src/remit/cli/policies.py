@@ -1,0 +1,104 @@
+"""`policies`: what is in force, what is wrong with it, what it would say."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remit.cli.client import connected, settings_of
+from remit.cli.exits import Exits
+from remit.cli.options import AsJson, Home
+from remit.cli.runner import run
+from remit.cli.screen import Screen
+from remit.cli.values import assignments
+
+group = typer.Typer(help="See policies, check them, ask them.", rich_markup_mode=None)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(group, name="policies")
+
+
+@group.callback(invoke_without_command=True)
+def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
+    """See policies, check them, ask them. Without a command: list."""
+    if context.invoked_subcommand is None:
+        listed(home, as_json)
+
+
+@group.command("list")
+def listed(home: Home = None, as_json: AsJson = False) -> None:
+    """List every policy, and whether it is in force."""
+
+    async def work(screen: Screen) -> None:
+        async with connected(settings_of(home)) as api:
+            found = await api.get("/policies")
+        rows = [
+            (
+                p["name"],
+                "active" if p["active"] else "inactive",
+                ", ".join(map(str, p.get("agents") or [])),
+                "; ".join(p["inactive_because"]) or p.get("description", ""),
+            )
+            for p in found
+        ]
+        screen.result(found, lambda: screen.table(("policy", "state", "agents", "about"), rows))
+
+    run(work, as_json=as_json)
+
+
+@group.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that would be added.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong, contradictory or without effect with these files added; exit code 1 where they would fail."""
+
+    async def work(screen: Screen) -> Exits:
+        from remit.registry.files import read_files  # noqa: PLC0415 -- pydantic: not for `--help`
+
+        body = {"files": [{"name": name, "text": text} for name, text in read_files(files)]}
+        async with connected(settings_of(home)) as api:
+            found = await api.post("/policies/check", body)
+
+        def show() -> None:
+            for problem in found["problems"]:
+                screen.say(f"{problem['severity']}: {problem['message']}")
+            screen.say("ok" if found["ok"] else "not ok: these files would be refused")
+
+        screen.result(found, show)
+        return Exits.FINE if found["ok"] else Exits.REFUSED
+
+    run(work, as_json=as_json)
+
+
+@group.command()
+def explain(
+    agent: Annotated[str, typer.Option("--agent", help="NAME or NAME@VERSION.")],
+    tool: Annotated[str, typer.Option("--tool", help="SOURCE__TOOL.")],
+    arguments: Annotated[
+        list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the call; repeatable.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what policy would answer to a call in a fresh mission, with every rule that spoke."""
+
+    async def work(screen: Screen) -> None:
+        given = assignments(arguments or [], {})
+        async with connected(settings_of(home)) as api:
+            decision = await api.post("/policies/explain", {"agent": agent, "tool": tool, "arguments": given})
+        screen.result(decision, lambda: _tell(screen, decision))
+
+    run(work, as_json=as_json)
+
+
+def _tell(screen: Screen, decision: dict[str, Any]) -> None:
+    asks = bool(decision.get("obligations"))
+    verdict = "deny" if not decision["permit"] else "ask" if asks else "permit"
+    told = {"deny": "denied", "ask": "permitted once a person agrees", "permit": "permitted"}[verdict]
+    screen.say(f"{verdict}: the call would be {told}.")
+    rows = [(s["effect"], s["rule"], s["policy"] or "built in", s["message"]) for s in decision["spoken"]]
+    screen.table(("effect", "rule", "policy", "says"), rows)

@@ -1,0 +1,103 @@
+"""A mission as its events tell it to whoever watches: which steps are known, and where each stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Event = Mapping[str, Any]
+
+ENDED = frozenset({"succeeded", "refused", "failed"})
+_OVER = {"mission.completed": "completed", "mission.failed": "failed", "mission.cancelled": "cancelled"}
+
+
+@dataclass(slots=True)
+class Seen:
+    """A step as far as its events tell."""
+
+    name: str
+    #: The skill or the tool; a question has none.
+    target: str
+    kind: str
+    status: str = "pending"
+    agent: str = ""
+    rules: tuple[str, ...] = ()
+    #: The step that goes on once this one has ended.
+    proposer: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The fold of a mission's events for the screen; `Missions.show` is what holds."""
+
+    steps: dict[str, Seen] = field(default_factory=dict)
+    #: Open questions: approval to the step that waits.
+    questions: dict[str, str] = field(default_factory=dict)
+    status: str = "working"
+    seq: int = 0
+    #: How many calls of tools have ended well; the money paid may have changed when this did.
+    calls: int = 0
+
+    @property
+    def ended(self) -> int:
+        """How many steps have ended."""
+        return sum(step.status in ENDED for step in self.steps.values())
+
+    def open(self) -> list[Seen]:
+        """Steps that run or wait for people, running ones first."""
+        return sorted(
+            (step for step in self.steps.values() if step.status in {"running", "waiting"}),
+            key=lambda step: step.status,
+        )
+
+    def take(self, event: Event) -> None:
+        """Fold one event; a kind that is not known changes nothing."""
+        self.seq = event["seq"]
+        match event["kind"]:
+            case "mission.submitted" | "plan.extended":
+                self._add(event["steps"])
+            case "step.started":
+                self._to(event["step"], "running", agent=event["agent"])
+            case "step.succeeded":
+                self.calls += self.steps[event["step"]].kind == "tool"
+                self._end(event["step"], "succeeded")
+            case "step.failed":
+                self._end(event["step"], "refused" if event["refused"] else "failed", event["rules"])
+            case "step.interrupted" | "step.retried":
+                self._to(event["step"], "pending")
+            case "step.suspended":
+                self._suspend(event)
+            case "approval.answered" | "approval.expired":
+                self._answer(event)
+            case over if over in _OVER:
+                self.status = _OVER[over]
+
+    def _add(self, steps: list[dict[str, Any]], proposer: str = "") -> None:
+        for step in steps:
+            self.steps[step["id"]] = Seen(step["id"], step["target"], step["kind"], proposer=proposer)
+
+    def _to(self, name: str, status: str, *, agent: str = "", rules: tuple[str, ...] = ()) -> None:
+        step = self.steps[name]
+        step.status, step.agent, step.rules = status, agent or step.agent, rules
+
+    def _end(self, name: str, status: str, rules: list[str] | None = None) -> None:
+        self._to(name, status, rules=tuple(rules or ()))
+        proposer = self.steps[name].proposer
+        if proposer and self.steps[proposer].status == "blocked":
+            self._to(proposer, "pending")
+
+    def _suspend(self, event: Event) -> None:
+        name = event["step"]
+        if event["proposed"]:
+            self._to(name, "blocked")
+            self._add(event["proposed"], proposer=name)
+            name = event["proposed"][0]["id"]
+        self._to(name, "waiting", rules=tuple(event["rules"]))
+        self.questions[event["approval"]] = name
+
+    def _answer(self, event: Event) -> None:
+        name = self.questions.pop(event["approval"], event["step"])
+        verdict = event.get("verdict", "expired")
+        if verdict in {"approve", "steer"}:
+            self._to(name, "pending")
+        else:
+            self._end(name, "refused", ["rejected" if verdict == "reject" else "approval_expired"])

@@ -1,0 +1,96 @@
+"""A mission's report on the screen: what became of each document, and of the money."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from remit.cli.cases import how_to_answer
+from remit.cli.screen import Screen
+from remit.cli.views import money
+
+
+def show_report(screen: Screen, report: Mapping[str, Any], home: Path, mission: str) -> None:
+    """Print the report; one that is not about documents shows the mission's steps."""
+    screen.say()
+    if "documents" in report:
+        _documents(screen, report)
+    else:
+        show_mission(screen, report)
+    waiting = report.get("waiting") or [
+        {"approval": asked["id"], "file": asked["step"]} for asked in report.get("approvals", [])
+    ]
+    if waiting:
+        screen.say()
+        screen.say(f"{len(waiting)} wait for a person. To see a case and how to answer it:", style="yellow")
+        for asked in waiting:
+            screen.say(f"  {how_to_answer(asked['approval'], home)}   # {asked.get('file', '')}")
+    at = shlex.quote(str(home))
+    screen.say()
+    screen.say(f"Record: {home}, mission {mission}")
+    screen.say(f"  remit ledger show --mission {mission} --home {at}")
+    screen.say(f"  remit ledger verify --home {at}")
+
+
+def show_mission(screen: Screen, shown: Mapping[str, Any]) -> None:
+    """A mission's head line and its steps."""
+    told = f"Mission {shown['id']} ({shown['workflow']}): {shown['status']}"
+    screen.say(f"{told} {shown['code']} {shown['detail']}".rstrip())
+    screen.say(f"read by: {shown['reader']}")
+    rows = [
+        (s["id"], s["target"] or s["kind"], s["status"], s["agent"], ", ".join(s["rules"]) or s["code"])
+        for s in shown["steps"]
+    ]
+    screen.table(("step", "does", "status", "agent", "rules"), rows)
+
+
+def _documents(screen: Screen, report: Mapping[str, Any]) -> None:
+    screen.say(f"{report.get('title', 'Report')}: {report.get('reader', '')}", style="bold")
+    rows = [
+        (d.get("file", ""), d.get("type", ""), _amount(d), d.get("status", ""), _because(d))
+        for d in report["documents"]
+    ]
+    screen.table(("document", "type", "amount", "status", "why"), rows, right=("amount",))
+    screen.say()
+    paid = report.get("paid", [])
+    count = sum(int(part.get("count", 0)) for part in paid)
+    payments = f" in {count} payment{'s' * (count != 1)}" if count else ""
+    screen.say(f"Paid: {money(paid)}{payments}", style="green" if paid else "")
+    tokens = report.get("tokens") or {}
+    spent = ", ".join(f"{value} {name}" for name, value in tokens.items()) or "none"
+    screen.say(f"Tokens: {spent}; cost: {report.get('cost_usd', '0.00')} USD")
+    if report.get("refusals"):
+        screen.say()
+        screen.say("Refused:", style="red")
+        for refusal in report["refusals"]:
+            screen.say(f"  {_refusal(refusal)}")
+    if report.get("fields_by_origin"):
+        screen.say()
+        screen.say("Fields that were read:")
+        for origin, told in report["fields_by_origin"].items():
+            screen.say(f"  {origin}: {_share(told)}")
+
+
+def _amount(document: Mapping[str, Any]) -> str:
+    total = document.get("total", document.get("grand_total"))
+    return f"{total} {document.get('currency') or ''}".strip() if total is not None else ""
+
+
+def _because(document: Mapping[str, Any]) -> str:
+    reasons = [str(r.get("message", r)) if isinstance(r, Mapping) else str(r) for r in document.get("reasons") or []]
+    rules = ", ".join(document.get("rules") or [])
+    told = " ".join(reason if reason.endswith(".") else f"{reason}." for reason in reasons)
+    return f"{rules}: {told}" if rules and told else rules or told
+
+
+def _refusal(refusal: Any) -> str:
+    if not isinstance(refusal, Mapping):
+        return str(refusal)
+    what = refusal.get("file") or refusal.get("step") or refusal.get("tool") or ""
+    rules = refusal.get("rule") or ", ".join(refusal.get("rules") or [])
+    message = refusal.get("message") or refusal.get("detail") or ""
+    return f"{what}: {rules}{f': {message}' if message else ''}"
+
+
+def _share(told: Mapping[str, Any]) -> str:
+    return f"{told['fields']} of {told['of']} fields in {told['documents']} documents"

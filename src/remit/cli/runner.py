@@ -1,0 +1,52 @@
+"""Running one command: its loop, its errors, its exit code."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from remit.cli.client import ProblemAnswered
+from remit.cli.exits import Exits, exit_of
+from remit.cli.screen import Screen
+from remit.errors import RemitError
+
+_MISTAKE: dict[str, object] = {
+    "type": "urn:remit:error:internal",
+    "code": "internal",
+    "title": "Remit made a mistake.",
+    "status": 500,
+    "detail": "",
+    "rule": "internal",
+    "retryable": False,
+    "hint": "The lines above say where; what was answered before is on record and is not lost.",
+}
+
+Work = Callable[[Screen], Awaitable[Exits | None]]
+
+
+def run(work: Work, *, as_json: bool) -> None:
+    """Run a command to its end and leave with its exit code."""
+    screen = Screen(as_json=as_json)
+    try:
+        code = asyncio.run(_awaited(work, screen)) or Exits.FINE
+    except RemitError as error:
+        code = _told(screen, error.to_json())
+    except ProblemAnswered as answered:
+        code = _told(screen, answered.problem)
+    except Exception as error:  # noqa: BLE001 -- the process boundary: a mistake of ours still has its exit code
+        traceback.print_exception(error)
+        code = _told(screen, _MISTAKE)
+    except KeyboardInterrupt:
+        screen.note("interrupted; what was on its way is on record and goes on from there")
+        code = Exits.INTERRUPTED
+    raise typer.Exit(code)
+
+
+async def _awaited(work: Work, screen: Screen) -> Exits | None:
+    return await work(screen)
+
+
+def _told(screen: Screen, problem: dict[str, object]) -> Exits:
+    screen.problem(problem)
+    return exit_of(problem)

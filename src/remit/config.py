@@ -1,0 +1,57 @@
+"""Everything that can be configured, read once from the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from remit.errors import InvalidSetting
+
+#: What stands on the screen, in the ledger and in the report where no model is configured.
+OFFLINE = "offline rules, no language model"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one process. Each field names its variable, unit, bounds and default."""
+
+    #: REMIT_HOME: the folder that holds store, keys and ERP; default `~/.remit`.
+    home: Path
+    #: REMIT_MODEL: a model as pydantic-ai names it (`openai:gpt-4o-mini`), or the base URL of an OpenAI-compatible
+    #: endpoint, optionally with `#MODEL`; default none.
+    model: str = ""
+    #: REMIT_MODEL_PRICE: `INPUT/OUTPUT` in US dollars per million tokens; default the published price.
+    model_price: str = ""
+    #: REMIT_PARALLEL: steps of one mission at once, 1 to 256; default 16.
+    parallel: int = 16
+    #: REMIT_ALLOW_UNSANDBOXED: `1` lets tool servers that are not Remit's own start without bubblewrap; default no.
+    allow_unsandboxed: bool = False
+
+    @property
+    def reader(self) -> str:
+        """What reads and judges, in words."""
+        return f"model {self.model}" if self.model else OFFLINE
+
+
+def read_settings(environment: Mapping[str, str], *, home: Path | None = None) -> Settings:
+    """Settings from the environment; an explicit home goes before REMIT_HOME.
+
+    Raises:
+        InvalidSetting: names every variable that has no valid value.
+    """
+    faults = []
+    parallel = environment.get("REMIT_PARALLEL", "16")
+    if not parallel.isdigit() or not 1 <= int(parallel) <= 256:
+        faults.append(f"REMIT_PARALLEL is {parallel!r}; a whole number from 1 to 256 is taken")
+    unsandboxed = environment.get("REMIT_ALLOW_UNSANDBOXED", "")
+    if unsandboxed not in {"", "0", "1"}:
+        faults.append(f"REMIT_ALLOW_UNSANDBOXED is {unsandboxed!r}; 0 or 1 is taken")
+    if faults:
+        raise InvalidSetting("; ".join(faults) + ".")
+    chosen = home or Path(environment.get("REMIT_HOME") or Path.home() / ".remit")
+    return Settings(
+        chosen.expanduser().absolute(),
+        environment.get("REMIT_MODEL", "").strip(),
+        environment.get("REMIT_MODEL_PRICE", "").strip(),
+        int(parallel),
+        unsandboxed == "1",
+    )

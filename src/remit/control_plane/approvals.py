@@ -1,0 +1,63 @@
+"""Approvals: what waits for people, and their answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from remit.approvals import ApprovalRecord
+from remit.control_plane.core import Core, iso
+from remit.identity import Principal
+from remit.ids import ApprovalId
+from remit.missions import Given, answer, find_approval
+from remit.state import Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Questions to people in one home."""
+
+    core: Core
+
+    async def all(self, *, mission: str = "", answered: bool = False) -> list[dict[str, Any]]:
+        """Open questions (with `answered`: all), oldest first."""
+        records = [ApprovalRecord.from_json(value) for _, value in await self.core.store.records("approval")]
+        wanted = [r for r in records if (answered or not r.verdict) and mission in {"", r.mission}]
+        return [await self._shown(record) for record in sorted(wanted, key=lambda r: (r.asked_at_us, r.step))]
+
+    async def show(self, approval: str) -> dict[str, Any]:
+        """One question with its whole case: action, reasons, evidence, and what each answer does.
+
+        Raises:
+            NotFound: there is none.
+        """
+        record = await find_approval(self.core.store, ApprovalId(approval))
+        case = await self.core.door.vault.open(Pointer(record.mission, record.case))
+        return {**await self._shown(record), "case": case}
+
+    async def answer(self, given: Given, by: Principal) -> dict[str, Any]:
+        """Take a person's answer; `Missions.drive` lets the mission go on.
+
+        Raises:
+            NotFound, RightsExceeded, AlreadyAnswered, ApprovalExpired, AnswerNotAllowed, InvalidInput, FlowRefused.
+        """
+        core = self.core
+        record = await find_approval(core.store, given.approval)
+        mission = await answer(core.door, core.clock, record, by, given)
+        return {"approval": given.approval, "mission": mission, "verdict": given.verdict, "by": by.id}
+
+    async def _shown(self, record: ApprovalRecord) -> dict[str, Any]:
+        case = await self.core.door.vault.open(Pointer(record.mission, record.case))
+        return {
+            "id": record.id,
+            "mission": record.mission,
+            "step": record.step,
+            "about": record.about,
+            "title": case["title"],
+            "rules": list(record.rules),
+            "approvers": list(record.approvers),
+            "answers": list(record.answers),
+            "asked_at": iso(record.asked_at_us),
+            "expires_at": iso(record.expires_at_us),
+            "verdict": record.verdict,
+            "answered_by": record.answered_by,
+            "answered_at": iso(record.answered_at_us),
+        }

@@ -1,0 +1,51 @@
+"""What the services share."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from remit.clock import Clock
+from remit.drivers import EmbeddedDriver
+from remit.gateway import Door, Transport, micros_of
+from remit.ids import Ids
+from remit.ledger import Store
+from remit.ledger.seal import Signer
+from remit.registry import Kind, ToolSource
+
+
+@dataclass(slots=True)
+class Core:
+    """The parts of one home, put together by `bootstrap`."""
+
+    home: Path
+    store: Store
+    door: Door
+    driver: EmbeddedDriver
+    clock: Clock
+    ids: Ids
+    signer: Signer
+    kinds: Mapping[str, Kind]
+    #: Makes the transport of a tool source.
+    connect: Callable[[ToolSource], Transport]
+    #: What reads and judges: a model's name, or the words for none.
+    reader: str
+    #: Takes the home's lease, once; refused while another process holds it.
+    take_lease: Callable[[], Awaitable[None]]
+    #: Lets another process drive the home; its next driver takes the lease over.
+    let_go: Callable[[], None]
+    #: The model's transport, where one is configured.
+    model: Transport | None = None
+    transports: dict[str, Transport] = field(default_factory=dict)
+
+    @property
+    def now_us(self) -> int:
+        """Now, in microseconds since 1970-01-01 UTC."""
+        return micros_of(self.clock.now())
+
+
+def iso(at_us: int) -> str:
+    """An instant for people and JSON: ISO 8601 in UTC; empty for none."""
+    if not at_us:
+        return ""
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,82 @@
+"""A look at the home's health: what is in order, and what to do about the rest."""
+
+import os
+import platform
+import shutil
+import sqlite3
+import stat
+from dataclasses import dataclass
+from typing import Any
+
+from remit.control_plane.core import Core
+from remit.control_plane.ledger import Ledger
+from remit.errors import RemitError
+from remit.registry import compare_pins, tools_of
+
+_FREE_BYTES_MIN = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Checks of one home."""
+
+    core: Core
+
+    async def examine(self) -> dict[str, Any]:
+        """Every check with its finding; `ok` is true where none failed."""
+        checks = [
+            _check("python", ok=True, detail=platform.python_version()),
+            _check("sqlite", ok=sqlite3.sqlite_version_info >= (3, 37), detail=sqlite3.sqlite_version),
+            self._permissions(),
+            self._space(),
+            await self._ledger(),
+            self._policies(),
+            *[await self._source(name) for name in self.core.door.controls.registry.sources],
+            self._reader(),
+        ]
+        return {"ok": all(check["ok"] for check in checks), "checks": checks}
+
+    def _permissions(self) -> dict[str, Any]:
+        keys = self.core.home / "keys"
+        loose = [path.name for path in keys.iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        detail = f"readable by others: {', '.join(loose)}; run chmod 600 on them" if loose else "readable by owner only"
+        return _check("keys", ok=not loose, detail=detail)
+
+    def _space(self) -> dict[str, Any]:
+        free = shutil.disk_usage(self.core.home).free
+        return _check("disk", ok=free > _FREE_BYTES_MIN, detail=f"{free // (1024 * 1024)} MiB free")
+
+    async def _ledger(self) -> dict[str, Any]:
+        verdict = await Ledger(self.core).verify()
+        bad = verdict["first_bad"]
+        detail = f"{verdict['entries']} entries, {verdict['sealed']} sealed"
+        if bad:
+            detail = f"{bad['ref'] or bad['idx']}: {bad['reason']}"
+        return _check("ledger", ok=verdict["ok"], detail=detail)
+
+    def _policies(self) -> dict[str, Any]:
+        active = self.core.door.controls.policies.policies
+        detail = f"{len(active)} in force" if active else "none in force: every call is refused"
+        return _check("policies", ok=bool(active), detail=detail)
+
+    async def _source(self, name: str) -> dict[str, Any]:
+        transport = self.core.transports[name]
+        registry = self.core.door.controls.registry
+        accepted = [tool for tool in registry.tools.values() if tool.source == name]
+        try:
+            offered = tools_of(registry.source(name), await transport.definitions())
+        except RemitError as error:
+            return _check(f"source {name}", ok=False, detail=str(error))
+        if changes := compare_pins(accepted, offered):
+            hint = "; apply the source again to accept it"
+            return _check(f"source {name}", ok=False, detail="; ".join(map(str, changes)) + hint)
+        told = "" if getattr(transport, "sandboxed", True) else ", not sandboxed (no bubblewrap here)"
+        return _check(f"source {name}", ok=True, detail=f"{len(offered)} tools{told}")
+
+    def _reader(self) -> dict[str, Any]:
+        key = "" if self.core.model is None or os.environ.get("OPENAI_API_KEY") else ", no OPENAI_API_KEY is set"
+        return _check("reader", ok=True, detail=self.core.reader + key)
+
+
+def _check(name: str, *, ok: bool, detail: str) -> dict[str, Any]:
+    return {"check": name, "ok": ok, "detail": detail}

@@ -1,0 +1,134 @@
+"""Why a call was made or not, where its arguments came from, and what work has cost."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from remit.control_plane.core import Core, iso
+from remit.errors import InvalidInput, NotFound
+from remit.gateway import text_of
+from remit.ids import MissionId, StepId, StreamId
+from remit.ledger import Entry
+from remit.missions import ActiveMission
+from remit.state import Pointer
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Answers from the record."""
+
+    core: Core
+
+    async def why(self, what: str) -> dict[str, Any]:
+        """Every call of a step: what spoke for and against it, and the origin of each argument.
+
+        Args:
+            what: `MISSION/STEP`, or an entry of a step's stream as the ledger shows it.
+
+        Raises:
+            InvalidInput: not of that form.
+            NotFound: no such mission or step.
+        """
+        mission, step = _parse(what)
+        active = await ActiveMission.load(mission, self.core.store, self.core.door.vault)
+        held = active.state.steps.get(step)
+        if held is None:
+            raise NotFound(f"There is no step {step} in {mission}.")
+        calls = [
+            await self._call(active, entry)
+            for entry in await self.core.store.read_prefix(f"step/{mission}/{step}/", limit=_PAGE)
+            if entry.kind in {"call.permitted", "call.refused", "content.flagged"}
+        ]
+        questions = [
+            {"approval": key, "rules": value["rules"], "verdict": value["verdict"], "by": value["answered_by"]}
+            for key, value in await self.core.store.records("approval")
+            if value["mission"] == mission and value["step"] == step
+        ]
+        return {
+            "mission": mission,
+            "step": step,
+            "status": held.status.value,
+            "agent": held.agent,
+            "proposed_by": held.proposed_by,
+            "rules": list(held.rules),
+            "why": await self.core.door.vault.open(Pointer(mission, held.why)) if held.why else None,
+            "calls": calls,
+            "approvals": questions,
+        }
+
+    async def cost(self, mission: str = "") -> dict[str, Any]:
+        """What models and priced tools have cost, per mission, agent and tool; amounts in US dollar micro-units."""
+        rows: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        tools: dict[tuple[str, str, int], str] = {}
+        after = 0
+        prefix = f"step/{mission}/" if mission else "step/"
+        while page := await self.core.store.read_prefix(prefix, after_idx=after, limit=_PAGE):
+            for entry in page:
+                if entry.kind == "call.permitted":
+                    tools[entry.stream, entry.payload["key"], entry.payload["try"]] = entry.payload["tool"]
+                elif entry.kind in {"call.done", "call.lost"}:
+                    tool = tools.get((entry.stream, entry.payload["key"], entry.payload["try"]), "")
+                    row = rows[entry.stream.split("/")[1], entry.actor.removeprefix("agent:"), tool]
+                    for place, value in enumerate((1, entry.payload["used"], *entry.payload["tokens"])):
+                        row[place] += value
+            after = page[-1].idx
+        lines = [
+            {
+                "mission": key[0],
+                "agent": key[1],
+                "tool": key[2],
+                "calls": row[0],
+                "usd_micros": row[1],
+                "tokens_input": row[2],
+                "tokens_output": row[3],
+            }
+            for key, row in sorted(rows.items())
+        ]
+        return {
+            "lines": lines,
+            "usd_micros": sum(row[1] for row in rows.values()),
+            "tokens_input": sum(row[2] for row in rows.values()),
+            "tokens_output": sum(row[3] for row in rows.values()),
+        }
+
+    async def _call(self, active: ActiveMission, entry: Entry) -> dict[str, Any]:
+        payload = entry.payload
+        if entry.kind == "content.flagged":
+            return {
+                "entry": entry.ref,
+                "at": iso(entry.at_us),
+                "flagged": payload["rule"],
+                "evidence": await self._open(active, payload["evidence"]),
+            }
+        arguments = await self._open(active, payload["args"])
+        shown = {
+            "entry": entry.ref,
+            "at": iso(entry.at_us),
+            "tool": payload["tool"],
+            "arguments": [
+                {"name": name, "value": value, "origins": self._origins(active, value)}
+                for name, value in arguments.items()
+            ],
+        }
+        if entry.kind == "call.refused":
+            return {**shown, "refused": payload["rule"], "why": await self._open(active, payload["why"])}
+        return {**shown, "rules": payload["rules"], "leave": payload["leave"], "key": payload["key"]}
+
+    def _origins(self, active: ActiveMission, value: Any) -> list[str]:
+        digest = self.core.door.vault.digest(active.id, text_of(value))
+        return [
+            f"{place.origin}: {place.source}{' ' if place.field else ''}{place.field}"
+            for place in active.log.known.get(digest, ())
+        ]
+
+    async def _open(self, active: ActiveMission, cid: str) -> Any:
+        return await self.core.door.vault.open(Pointer(active.id, cid))
+
+
+def _parse(what: str) -> tuple[MissionId, StepId]:
+    parts = StreamId(what).split("@", 1)[0].removeprefix("step/").split("/")
+    if len(parts) not in {2, 3} or not all(parts):
+        raise InvalidInput(f"{what!r} is neither MISSION/STEP nor an entry of a step's stream.")
+    return MissionId(parts[0]), StepId(parts[1])

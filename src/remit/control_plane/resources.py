@@ -1,0 +1,332 @@
+"""Applying resource files, and what is in force."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from remit.approvals import StandingApprovalDocument
+from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
+from remit.control_plane.core import Core, iso
+from remit.errors import InvalidInput, InvalidResource, RemitError
+from remit.gateway import Controls
+from remit.gateway.enforce import MODEL_SOURCE
+from remit.identity import Principal, Right, require
+from remit.ids import StreamId
+from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
+from remit.policy import Policy, PolicySet, Request, check, check_agents, load_policy, load_rates, to_json
+from remit.quantities import Money
+from remit.registry import (
+    KINDS,
+    TABLE,
+    TOOL_TABLE,
+    ApplyPlan,
+    Kind,
+    Names,
+    Registry,
+    StoredResource,
+    accept_tools,
+    compare_pins,
+    not_offered,
+    plan_apply,
+    tool_from_json,
+    tools_of,
+)
+from remit.resources import Problem, RawResource
+from remit.tools import Tier, Tool
+
+RATES_FILE = "rates.yaml"
+
+
+def _check_policy(raw: RawResource, names: Names) -> list[Problem]:
+    policy, problems = load_policy(raw)
+    if policy is not None:
+        problems += check_agents(policy, names.agents)
+    return problems
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind of resource that this release takes."""
+    return {
+        **KINDS,
+        "Policy": Kind("Policy", None, _check_policy),
+        "Budget": Kind("Budget", BudgetDocument),
+        "StandingApproval": Kind("StandingApproval", StandingApprovalDocument),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Declarative resources: apply, list, and the controls that follow from them."""
+
+    core: Core
+
+    async def apply(
+        self,
+        files: Sequence[tuple[str, str]],
+        by: Principal | None,
+        *,
+        dry_run: bool = False,
+        prompts: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Apply the texts of files, all or none, and say what changed.
+
+        `by` is None only for the first files of a new home. `prompts` holds the texts of prompt files that agents
+        name, by path.
+
+        Raises:
+            RightsExceeded: this person may not apply resources.
+            InvalidResource, VersionExists: every error at its line; nothing was applied.
+        """
+        if by is not None:
+            require(by, Right.APPLY)
+        stored = await self._stored()
+        plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE,))
+        plan.require_valid()
+        tools, pins, warnings = await self._accepted_tools(plan, stored)
+        shown = {
+            "applied": not dry_run,
+            "changes": [
+                {
+                    "action": change.action,
+                    "kind": change.kind,
+                    "name": change.name,
+                    "file": change.file,
+                    "differences": [str(difference) for difference in change.differences],
+                }
+                for change in plan.changes
+            ],
+            "tools": pins,
+            "warnings": [*map(str, plan.warnings), *warnings],
+        }
+        if not dry_run and (plan.resources or tools):
+            await self._write(plan, tools, by)
+        return shown
+
+    async def reload(self) -> None:
+        """Read what is in force again; the door uses it from the next call on."""
+        core = self.core
+        stored = await self._stored()
+        tools = [tool_from_json(value) for _, value in await core.store.records(TOOL_TABLE)]
+        tools += await self._model_tools()
+        registry = Registry.build(stored.values(), tools)
+        rates = self._rates()
+        policies = PolicySet.compile(_policies(stored.values()), rates, registry.names.agents)
+        halts = frozenset(scope for scope, _ in await core.store.records("halt"))
+        standing = tuple(
+            StandingApprovalDocument.model_validate(resource.fields).to_standing()
+            for resource in stored.values()
+            if resource.kind == "StandingApproval"
+        )
+        core.door.controls = Controls(registry, policies, halts, standing, rates)
+        core.door.cut_halted()
+        for name, source in registry.sources.items():
+            if name not in core.transports:
+                core.transports[name] = core.connect(source)
+
+    async def all(self, kind: str) -> list[dict[str, Any]]:
+        """Resources of one kind as they were applied."""
+        stored = await self._stored()
+        return [
+            {
+                **resource.fields,
+                "hash": resource.hash,
+                "file": resource.file,
+                "applied_at": iso(resource.applied_at_us or 0),
+            }
+            for resource in stored.values()
+            if resource.kind == kind
+        ]
+
+    async def agents(self) -> list[dict[str, Any]]:
+        """Every agent version, with the skills that it offers and whether callers get it."""
+        registry = self.core.door.controls.registry
+        return [
+            {
+                "name": version.name,
+                "version": version.version,
+                "stage": version.stage,
+                "current": [skill.name for skill in version.skills if _serves(registry, skill.name, version.ref)],
+                "skills": [skill.name for skill in version.skills],
+                "tools": list(version.tools),
+                "autonomy": version.autonomy,
+                "description": version.description,
+                "hash": version.hash,
+            }
+            for version in registry.versions.values()
+        ]
+
+    async def tools(self) -> list[dict[str, Any]]:
+        """Every accepted tool: tier, roles, schema and pin."""
+        return [
+            {
+                "name": tool.name,
+                "source": tool.source,
+                "tier": tool.tier.value,
+                "description": tool.description,
+                "idempotent": tool.idempotent,
+                "directory": tool.directory,
+                "roles": {role.name: role.argument for role in tool.roles},
+                "extracts": dict(tool.extracts),
+                "input_schema": dict(tool.input_schema),
+                "cost": str(tool.cost) if tool.cost else None,
+                "pin": tool.pin,
+            }
+            for tool in self.core.door.controls.registry.tools.values()
+        ]
+
+    async def policies(self) -> list[dict[str, Any]]:
+        """Every policy, whether it is active, and what it says."""
+        names = self.core.door.controls.registry.names.agents
+        shown = []
+        for resource in (await self._stored()).values():
+            if resource.kind != "Policy":
+                continue
+            policy, _ = load_policy(_raw(resource))
+            problems = check_agents(policy, names) if policy else []
+            shown.append(
+                {
+                    "name": resource.name,
+                    "active": not problems,
+                    "inactive_because": [problem.message for problem in problems],
+                    **{key: value for key, value in resource.fields.items() if key != "name"},
+                }
+            )
+        return shown
+
+    async def check_policies(self, files: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """What is wrong, contradictory or without effect in policies: those in force, with these files added."""
+        stored = await self._stored()
+        plan = plan_apply(files, stored, self.core.kinds, built_in=(MODEL_SOURCE,))
+        after = {**stored, **{resource.key: resource for resource in plan.resources}}
+        found = [*plan.problems, *check(_policies(after.values()))]
+        return {
+            "ok": not any(problem.severity == "error" for problem in found),
+            "problems": [{"severity": problem.severity, "message": str(problem)} for problem in found],
+        }
+
+    async def explain_policy(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What policy would say to this call in a fresh mission: every rule that spoke, with the values compared."""
+        controls = self.core.door.controls
+        version = controls.registry.agent(agent)
+        known = controls.registry.tool(tool)
+        amount = _amount(known, arguments)
+        payee = _text(known, arguments, "payee")
+        decision = controls.policies.decide(
+            Request(
+                version.name, version.version, "", "", "", known, arguments, amount, payee,
+                _text(known, arguments, "payee_name"), {}, {}, 1, 1,
+            )
+        )  # fmt: skip
+        return to_json(decision)
+
+    # --- inside
+
+    async def _stored(self) -> dict[str, StoredResource]:
+        return {key: StoredResource.from_json(value) for key, value in await self.core.store.records(TABLE)}
+
+    async def _accepted_tools(
+        self, plan: ApplyPlan, stored: Mapping[str, StoredResource]
+    ) -> tuple[list[PutRecord], list[str], list[str]]:
+        """Ask each source in the files what it offers now, and pin it; nothing is written yet.
+
+        A source whose file has not changed may offer something else than before: applying it again accepts that.
+        """
+        writes: list[PutRecord] = []
+        pins: list[str] = []
+        warnings: list[str] = []
+        changed = {resource.name: resource for resource in plan.resources if resource.kind == "ToolSource"}
+        named = [change.name for change in plan.changes if change.kind == "ToolSource"]
+        if not named:
+            return writes, pins, warnings
+        accepted = [tool_from_json(value) for _, value in await self.core.store.records(TOOL_TABLE)]
+        sources = Registry.build([changed.get(name) or stored[f"ToolSource/{name}"] for name in named]).sources
+        for name, source in sources.items():
+            transport = self.core.connect(source)
+            try:
+                definitions = await transport.definitions()
+            except RemitError as error:
+                if name not in changed:
+                    warnings.append(f"{name} cannot be asked for its tools now; those that were accepted stand")
+                    continue
+                raise InvalidResource(f"Tool source {name!r} cannot be asked for its tools. {error}") from error
+            finally:
+                await transport.close()
+            offered = tools_of(source, definitions)
+            before = [tool for tool in accepted if tool.source == name]
+            pins += map(str, compare_pins(before, offered))
+            warnings += [
+                f"{name} does not offer {tool}, which is declared" for tool in not_offered(source, definitions)
+            ]
+            writes += accept_tools(offered, before)
+        return writes, pins, warnings
+
+    async def _write(self, plan: ApplyPlan, tools: list[PutRecord], by: Principal | None) -> None:
+        core = self.core
+        writes: list[Write] = [*plan.records_at(core.now_us), *tools]
+        for resource in plan.resources:
+            if resource.kind == "Budget":
+                limit = BudgetDocument.model_validate(resource.fields).limit
+                writes.append(OpenBalance(tenant_balance(core.door.tenant), Money.of(limit.amount, CURRENCY).micros))
+        payload = {
+            "resources": [{"key": r.key, "hash": r.hash} for r in plan.resources],
+            "tools": [write.key for write in tools],
+        }
+        actor = by.actor if by else "remit"
+        draft = Draft(StreamId(f"tenant/{core.door.tenant}"), "resources.applied", payload, actor, core.now_us)
+        await core.store.commit(Commit((draft,), tuple(writes)))
+        for resource in plan.resources:
+            old = core.transports.pop(resource.name, None) if resource.kind == "ToolSource" else None
+            if old is not None:
+                await old.close()
+        await self.reload()
+
+    async def _model_tools(self) -> list[Tool]:
+        model = self.core.model
+        if model is None:
+            return []
+        self.core.transports[MODEL_SOURCE] = model
+        return [
+            Tool(f"{MODEL_SOURCE}__{d['name']}", MODEL_SOURCE, d["description"], d["inputSchema"], tier=Tier.READ)
+            for d in await model.definitions()
+        ]
+
+    def _rates(self) -> Any:
+        path = self.core.home / RATES_FILE
+        if not path.is_file():
+            return None
+        rates, problems = load_rates(path.read_text("utf-8"), RATES_FILE)
+        if rates is None:
+            raise InvalidResource("\n".join(map(str, problems)))
+        return rates
+
+
+def _serves(registry: Registry, skill: str, ref: str) -> bool:
+    return skill in registry.names.skills and registry.resolve(skill).ref == ref
+
+
+def _policies(stored: Any) -> list[Policy]:
+    found = []
+    for resource in stored:
+        if resource.kind == "Policy":
+            policy, _ = load_policy(_raw(resource))
+            if policy is not None:
+                found.append(policy)
+    return found
+
+
+def _raw(resource: StoredResource) -> RawResource:
+    return RawResource(resource.kind, resource.name, resource.fields, resource.file, 1, {}, bare=resource.bare)
+
+
+def _text(tool: Tool, arguments: dict[str, Any], role_name: str) -> str | None:
+    role = tool.role(role_name)
+    value = arguments.get(role.argument) if role else None
+    return None if value is None else str(value)
+
+
+def _amount(tool: Tool, arguments: dict[str, Any]) -> Money | None:
+    text = _text(tool, arguments, "amount")
+    try:
+        return None if text is None else Money.of(text, _text(tool, arguments, "currency") or CURRENCY)
+    except ValueError as error:
+        raise InvalidInput(f"The amount of {tool.name} cannot be read: {error}.") from error

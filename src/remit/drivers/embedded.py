@@ -1,0 +1,168 @@
+"""The embedded driver: one process, one event loop, no server.
+
+It holds the home's lease under an epoch. A driver that was replaced finds every decision, claim and intent refused.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from remit.errors import DriverReplaced, FactExists, RemitError, StoreUnreachable
+from remit.gateway import micros_of
+from remit.ids import MissionId
+from remit.ledger import Store
+from remit.missions import ActiveMission, Advancer, Performer, Rest
+
+_LOG = logging.getLogger("remit.driver")
+#: How often the driver looks whether another process wrote, and whether time made something due.
+SWEEP_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class EmbeddedDriver:
+    """Drives the missions of one home."""
+
+    store: Store
+    performer: Performer
+    #: Reads registry, policies and halts again after another process changed them.
+    reload: Callable[[], Awaitable[None]]
+    holder: str
+    #: How many steps of one mission run at once.
+    parallel: int = 16
+    changed: Callable[[ActiveMission], None] = lambda _mission: None
+    _advancer: Advancer | None = None
+    _active: dict[MissionId, ActiveMission] = field(default_factory=dict)
+    _tasks: dict[MissionId, asyncio.Task[Rest]] = field(default_factory=dict)
+    _rests: dict[MissionId, Rest] = field(default_factory=dict)
+    _again: set[MissionId] = field(default_factory=set)
+
+    async def take_over(self) -> int:
+        """Take the home's lease; every driver before this one is refused from now on."""
+        epoch = await self.store.take(self.holder)
+        self._advancer = Advancer(self.performer, epoch, self.parallel, self.changed)
+        return epoch
+
+    @property
+    def advancer(self) -> Advancer:
+        """The advancer under this driver's epoch."""
+        assert self._advancer is not None, "take_over comes first"
+        return self._advancer
+
+    async def drive(self, mission: MissionId) -> Rest:
+        """Drive one mission until it waits for people, stands still or has ended.
+
+        Raises:
+            DriverReplaced: another driver took over.
+            StoreUnreachable, StoreCorrupted: the record cannot be written or read.
+        """
+        task = self._tasks.get(mission)
+        if task is None or task.done():
+            task = self._tasks[mission] = asyncio.create_task(self._drive(mission))
+        else:
+            self._look_again(mission)
+        return await asyncio.shield(task)
+
+    async def _drive(self, mission: MissionId) -> Rest:
+        while True:
+            self._again.discard(mission)
+            active = await self._load(mission)
+            rest = await self.advancer.advance(active)
+            self._rests[mission] = rest
+            if rest.ended:
+                self._active.pop(mission, None)
+            if mission not in self._again or rest.ended:
+                return rest
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drive all missions until `stop` is set.
+
+        Raises:
+            DriverReplaced, StoreUnreachable: as `drive`.
+        """
+        pending = {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
+        while not stop.is_set():
+            for mission in pending:
+                self._spawn(MissionId(mission))
+            self._raise_fatal()
+            try:
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                pending = await self._sweep()
+        await self.stop()
+
+    def nudge(self, mission: MissionId) -> None:
+        """Something happened to this mission: look at it now."""
+        self._spawn(mission)
+
+    async def stop(self) -> None:
+        """Give up what is under way; it goes on from its tape under the next driver."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _look_again(self, mission: MissionId) -> None:
+        self._again.add(mission)  # it may be about to rest without having seen what is new
+        if mission in self._active:
+            self._active[mission].nudged.set()
+
+    def _spawn(self, mission: MissionId) -> None:
+        task = self._tasks.get(mission)
+        if task is not None and not task.done():
+            self._look_again(mission)
+            return
+        if task is None or task.cancelled() or task.exception() is None or not _fatal(task.exception()):
+            self._tasks[mission] = asyncio.create_task(self._drive(mission))
+
+    def _raise_fatal(self) -> None:
+        for mission, task in self._tasks.items():
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                if _fatal(error):
+                    raise error
+                if isinstance(error, RemitError):
+                    _LOG.error("mission %s stands still: %s", mission, error.code)
+                else:
+                    raise error
+
+    async def _sweep(self) -> set[str]:
+        """What another process or time alone has made due."""
+        now_us = micros_of(self.performer.clock.now())
+        due: set[str] = {
+            mission
+            for mission, rest in self._rests.items()
+            if rest.wake_at_us is not None and rest.wake_at_us < now_us and not rest.ended
+        }
+        if await self.store.changed():
+            await self.reload()
+            due |= {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
+        return due
+
+    async def _load(self, mission: MissionId) -> ActiveMission:
+        active = self._active.get(mission)
+        if active is None:
+            door = self.performer.door
+            active = await ActiveMission.load(mission, self.store, door.vault)
+            await self._recover(active)
+            self._active[mission] = active
+        else:
+            await active.catch_up(self.store)
+        return active
+
+    async def _recover(self, active: ActiveMission) -> None:
+        """Settle what a crash left open; the driver before this one may still be recording outcomes meanwhile."""
+        while True:
+            try:
+                await self.performer.door.recover(self.advancer.epoch, active.log)
+            except FactExists:
+                await active.catch_up_calls(self.store)
+            else:
+                return
+
+
+def _fatal(error: BaseException | None) -> bool:
+    return isinstance(error, (DriverReplaced, StoreUnreachable))
+
+
+def _ended(listed: object) -> bool:
+    return isinstance(listed, dict) and listed.get("status") in {"completed", "failed", "cancelled"}

@@ -1,0 +1,399 @@
+"""The catalogue of errors.
+
+Three families say whose move it is: `Refusal` (the answer is no), `Fault` (we could not answer) and `Misuse` (the
+caller's mistake). The docstring of a class is its message; `detail` names the case at hand; `hint` is the next action.
+The reference page and the API's problem types are generated from this file.
+"""
+
+from typing import ClassVar
+
+
+class RemitError(Exception):
+    """Something that Remit says no to, could not do, or was asked wrongly."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    hint: ClassVar[str] = ""
+
+    def __init__(self, detail: str = "", *, hint: str = "", rule: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.advice = hint or self.hint
+        #: The rule that spoke, where one did: a policy's rule, a guard, an obligation.
+        self.rule = rule or self.code
+
+    @property
+    def title(self) -> str:
+        """The class's message: one sentence, without the case at hand."""
+        return (self.__doc__ or "").strip().splitlines()[0]
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.detail}".strip()
+
+    def to_json(self) -> dict[str, object]:
+        """The problem as RFC 9457 shows it, plus `rule`, `retryable` and `hint`."""
+        return {
+            "type": f"urn:remit:error:{self.code}",
+            "code": self.code,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "rule": self.rule,
+            "retryable": self.retryable,
+            "hint": self.advice,
+        }
+
+
+class Refusal(RemitError):
+    """The answer is no."""
+
+    status = 403
+
+
+class Fault(RemitError):
+    """Remit could not answer."""
+
+    status = 503
+    retryable = True
+
+
+class Misuse(RemitError):
+    """The caller made a mistake."""
+
+    status = 400
+
+
+# --- Refusals: the door, policy, budgets, approvals -----------------------------------------------------------------
+
+
+class Halted(Refusal):
+    """A halt is in force."""
+
+    code = "halted"
+    status = 409
+    hint = "Lift it with `remit halt --lift` when the cause is gone."
+
+
+class NoPolicy(Refusal):
+    """No policy permits this agent to use this tool."""
+
+    code = "no_policy"
+    hint = "Add a policy that permits it, and apply it with `remit apply -f`."
+
+
+class PolicyDenied(Refusal):
+    """A policy denies this call."""
+
+    code = "policy_denied"
+    hint = "`remit policies explain` shows every rule that spoke."
+
+
+class NotGranted(Refusal):
+    """The agent or the mission was not given this tool."""
+
+    code = "not_granted"
+    hint = "Grant the tool in the agent's version and in the mission's workflow, then apply both."
+
+
+class UnknownTool(Refusal):
+    """No such tool is registered."""
+
+    code = "unknown_tool"
+    status = 404
+    hint = "`remit tools` lists what is registered."
+
+
+class PinBroken(Refusal):
+    """The tool's definition is not the one that was accepted."""
+
+    code = "pin_broken"
+    hint = "Compare the definitions with `remit tools --json`; apply the source again to accept the new one."
+
+
+class FlowRefused(Refusal):
+    """A value may not flow into this argument."""
+
+    code = "flow_refused"
+    hint = "The value must come from a person, from a directory tool, or be endorsed; `remit why` shows its origin."
+
+
+class LoopStopped(Refusal):
+    """A loop guard stopped the work."""
+
+    code = "loop_stopped"
+    status = 409
+    hint = "Look at the repeated transition with `remit why`; declare polling or use a timer if waiting was meant."
+
+
+class BudgetExhausted(Refusal):
+    """The budget does not cover the next call."""
+
+    code = "budget_exhausted"
+    status = 409
+    hint = "Raise the budget with `remit apply`, or shorten the plan; nothing was spent on this call."
+
+
+class NoBudget(Refusal):
+    """There is no budget row for this work."""
+
+    code = "no_budget"
+    hint = "Apply a `kind: Budget` for the tenant, or submit the mission with a limit."
+
+
+class RightsExceeded(Refusal):
+    """The person on whose behalf the agent acts may not do this."""
+
+    code = "rights_exceeded"
+    hint = "Ask someone who holds the right, or have it granted in the person's `kind: Principal`."
+
+
+class MissionEnded(Refusal):
+    """The mission does not take new work any more."""
+
+    code = "mission_ended"
+    status = 409
+    hint = "Submit a new mission."
+
+
+class PriceUnknown(Refusal):
+    """The model's price is not known, so its worst case cannot be held."""
+
+    code = "price_unknown"
+    hint = "Set REMIT_MODEL_PRICE to INPUT/OUTPUT in US dollars per million tokens."
+
+
+class AlreadyAnswered(Refusal):
+    """The approval was answered before."""
+
+    code = "already_answered"
+    status = 409
+    hint = "`remit approvals show ID` says by whom and how; a verdict is used once."
+
+
+class ApprovalExpired(Refusal):
+    """The time to answer this approval is over."""
+
+    code = "approval_expired"
+    status = 409
+    hint = "Run the mission again to have the call proposed anew."
+
+
+class AnswerNotAllowed(Refusal):
+    """This answer is not open to a person here."""
+
+    code = "answer_not_allowed"
+    status = 409
+    hint = "`remit approvals show ID` lists the answers that are."
+
+
+class VersionExists(Refusal):
+    """A version with this number exists and its content differs."""
+
+    code = "version_exists"
+    status = 409
+    hint = "A version is immutable: give the new content a new version number."
+
+
+class NotBuilt(Refusal):
+    """This part of Remit is not built yet."""
+
+    code = "not_built"
+    status = 501
+    hint = "The changelog says what this release contains."
+
+
+class AgentFailed(Refusal):
+    """The agent could not do its step."""
+
+    code = "agent_failed"
+    status = 422
+    hint = "`remit missions show ID` names the step and its error."
+
+
+class ToolFailed(Refusal):
+    """The tool answered with an error."""
+
+    code = "tool_failed"
+    status = 502
+    hint = "The error is the tool's own; `remit ledger show` has the call."
+
+
+# --- Faults: stores, drivers, transports ----------------------------------------------------------------------------
+
+
+class StreamMoved(Fault):
+    """The stream has grown since this decision was taken."""
+
+    code = "stream_moved"
+    status = 409
+    hint = "Read the stream again and decide anew; nothing was written."
+
+
+class FactExists(Fault):
+    """This fact is on record already."""
+
+    code = "fact_exists"
+    status = 409
+    retryable = False
+    hint = "Nothing is to be done: the first record stands."
+
+
+class DriverReplaced(Fault):
+    """Another driver has taken over this home."""
+
+    code = "driver_replaced"
+    status = 409
+    retryable = False
+    hint = "This process must stop; its decisions, claims and intents are refused."
+
+
+class HomeBusy(Fault):
+    """Another process drives this home."""
+
+    code = "home_busy"
+    status = 409
+    hint = "Wait until it ends, use another --home, or run `remit serve` and let commands go through it."
+
+
+class StoreCorrupted(Fault):
+    """The store does not hold what it should."""
+
+    code = "store_corrupted"
+    status = 500
+    retryable = False
+    hint = "Stop, keep a copy of the home, and restore from a backup; `remit ledger verify` names the first bad entry."
+
+
+class StoreUnreachable(Fault):
+    """The store could not be written or read."""
+
+    code = "store_unreachable"
+    hint = "Check the disk's free space and the home's permissions; nothing of this commit was written."
+
+
+class StoreTooNew(Fault):
+    """The store was written by a newer release of Remit."""
+
+    code = "store_too_new"
+    status = 500
+    retryable = False
+    hint = "Use that release or a newer one on this home."
+
+
+class ToolUnreachable(Fault):
+    """The tool could not be reached or did not answer in form."""
+
+    code = "tool_unreachable"
+    hint = "Check the source's command or address with `remit tools`; a read is tried again."
+
+
+class ToolUnavailable(ToolUnreachable):
+    """The source answered that it cannot serve the call now; it did nothing."""
+
+    code = "tool_unavailable"
+    hint = "It is tried again after a while."
+
+
+class EffectUncertain(Fault):
+    """It is not known whether the call took effect."""
+
+    code = "effect_uncertain"
+    retryable = False
+    hint = "Look in the target system, then answer the question that was put to a person."
+
+
+class ModelUnusable(Fault):
+    """The language model gave no usable answer."""
+
+    code = "model_unusable"
+    hint = "The document waits for a person; check the model's address and its log."
+
+
+class KeyMissing(Fault):
+    """The key that opens this home's bodies is missing or wrong."""
+
+    code = "key_missing"
+    status = 500
+    retryable = False
+    hint = "Put the home's `keys` folder back from the backup; without it bodies cannot be read."
+
+
+# --- Misuse ---------------------------------------------------------------------------------------------------------
+
+
+class InvalidResource(Misuse):
+    """A resource file is not valid; nothing of it was applied."""
+
+    code = "invalid_resource"
+    status = 422
+    hint = "Mend every line named above and apply again."
+
+
+class InvalidArguments(Misuse):
+    """The arguments do not fit the tool's schema."""
+
+    code = "invalid_arguments"
+    status = 422
+    hint = "`remit tools --json` has the schema."
+
+
+class InvalidInput(Misuse):
+    """The input is not what this command takes."""
+
+    code = "invalid_input"
+    status = 422
+    hint = "`--help` shows the form."
+
+
+class InvalidSetting(Misuse):
+    """A setting has no valid value."""
+
+    code = "invalid_setting"
+    hint = "The configuration reference lists every setting with its unit and bounds."
+
+
+class NotFound(Misuse):
+    """There is no such thing here."""
+
+    code = "not_found"
+    status = 404
+    hint = "List what there is with the same command and no name."
+
+
+class Unauthenticated(Misuse):
+    """The request does not say who asks."""
+
+    code = "unauthenticated"
+    status = 401
+    hint = "Send the bearer token that `remit serve` wrote to serve.json in its home."
+
+
+class InvalidPlan(Misuse):
+    """The plan cannot be carried out."""
+
+    code = "invalid_plan"
+    status = 422
+    hint = "Every step needs a known skill or tool and may wait only for steps of the same plan."
+
+
+class UnknownSkill(Misuse):
+    """No production agent offers this skill."""
+
+    code = "unknown_skill"
+    status = 404
+    hint = "`remit agents` lists agents and the skills that they offer."
+
+
+def catalogue() -> dict[str, type[RemitError]]:
+    """Every error by its stable code, in the order of this file."""
+    found: dict[str, type[RemitError]] = {}
+
+    def collect(family: type[RemitError]) -> None:
+        for error in family.__subclasses__():
+            if "code" in error.__dict__:
+                found[error.code] = error
+            collect(error)
+
+    collect(RemitError)
+    return found

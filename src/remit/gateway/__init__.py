@@ -1,0 +1,43 @@
+"""The gateway: the one door to every tool, model and agent.
+
+`Door.enforce` takes a call through identification, grants, the record, loop guards, policy, data flow, approval,
+admission and budget, makes it, and puts intent and outcome on record. There is no second road.
+"""
+
+from remit.gateway.arguments import check_arguments
+from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended
+from remit.gateway.call_log import CallLog, Recorded
+from remit.gateway.controls import Controls
+from remit.gateway.enforce import Answer, Door, RunTape, micros_of
+from remit.gateway.flow import Known, check_flow, leaves, text_of
+from remit.gateway.guard import LoopGuard, check_recursion
+from remit.gateway.limits import Admission
+from remit.gateway.transport import Priced, ToolResult, Transport, Usage
+
+__all__ = [
+    "Admission",
+    "Answer",
+    "Call",
+    "CallLog",
+    "Caller",
+    "Controls",
+    "Door",
+    "Interrupted",
+    "Known",
+    "Leave",
+    "LoopGuard",
+    "Priced",
+    "Question",
+    "Recorded",
+    "RunTape",
+    "Suspended",
+    "ToolResult",
+    "Transport",
+    "Usage",
+    "check_arguments",
+    "check_flow",
+    "check_recursion",
+    "leaves",
+    "micros_of",
+    "text_of",
+]

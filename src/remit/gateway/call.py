@@ -1,0 +1,115 @@
+"""A call on its way through the door: who asks, for what, and what may come of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remit.ids import ApprovalId, MissionId, PrincipalId, StepId, StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, on whose behalf, from where."""
+
+    tenant: str
+    principal: PrincipalId
+    mission: MissionId
+    step: StepId
+    attempt: int
+    #: `NAME@VERSION`; `remit@...` for calls that Remit makes itself.
+    agent: str
+    skill: str
+    #: Tool patterns of the agent's version and of the mission: a tool must match both.
+    agent_tools: tuple[str, ...]
+    mission_tools: tuple[str, ...]
+    #: The lease's epoch under which this run was claimed.
+    epoch: int
+    #: The mission's limit, which bounds each agent's balance.
+    budget_usd_micros: int
+    #: The agent version's cap on turns of a model in one mission.
+    turns_max: int = 1000
+    #: True where a person confirms each write of this agent.
+    in_the_loop: bool = False
+
+    @property
+    def agent_name(self) -> str:
+        """The agent without its version."""
+        return self.agent.split("@", 1)[0]
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream of this step's attempt."""
+        return StreamId(f"step/{self.mission}/{self.step}/{self.attempt}")
+
+    @property
+    def mission_stream(self) -> StreamId:
+        """The mission's own stream."""
+        return StreamId(f"mission/{self.mission}")
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A person's verdict on exactly this call."""
+
+    approval: ApprovalId
+    by: str
+    #: Keyed hash of the arguments, the tool's pin, the policy's hash; the call's key where it confirms an effect.
+    binds: tuple[str, ...]
+    #: It answers that an effect of unknown outcome did take place.
+    confirms_effect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as proposed."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    #: The how-manieth call of this tool with these arguments in this run, from 0.
+    occurrence: int = 0
+    #: Rules for which the planner wants a person to look first.
+    ask_rules: tuple[str, ...] = ()
+    leave: Leave | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One reason why a person must answer before the call is made."""
+
+    rule: str
+    message: str
+
+
+class Suspended(BaseException):
+    """The call waits for a person; nothing was held or done.
+
+    Not an `Exception`, so that an agent's broad handler cannot swallow it: the run is given up and goes on later.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        key: str,
+        binds: tuple[str, ...],
+        questions: tuple[Question, ...],
+        approvers: tuple[str, ...],
+        expires_hours: int,
+        about: str = "approval",
+    ) -> None:
+        super().__init__(f"{call.tool} waits for a person")
+        self.call = call
+        self.key = key
+        self.binds = binds
+        self.questions = questions
+        self.approvers = approvers
+        self.expires_hours = expires_hours
+        self.about = about
+
+
+class Interrupted(BaseException):
+    """The run must be given up here without blame: a halt, or this driver was replaced."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause

@@ -1,0 +1,142 @@
+"""The calls of one mission, folded from its step streams: tape, guard counters, sums, and where values came from.
+
+Everything here can be rebuilt from the ledger, and is, when a mission is taken up again.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remit.gateway.flow import Known
+from remit.gateway.guard import LoopGuard
+from remit.ids import StepId, StreamId
+from remit.ledger import Entry
+from remit.tools import Origin
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One call's record: what was permitted, and its outcome where there is one."""
+
+    permit: Mapping[str, Any]
+    stream: StreamId
+    attempt: int
+    #: `call.done` payload; None while the effect is unknown.
+    done: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Spent:
+    """What sinks were permitted to move in this mission, per currency, in micro-units."""
+
+    total: Counter[str]
+    #: By the payee's keyed hash.
+    by_payee: defaultdict[str, Counter[str]]
+
+
+class CallLog:
+    """What the door must remember of a mission."""
+
+    def __init__(self) -> None:
+        self.guard = LoopGuard()
+        self.known: defaultdict[str, list[Known]] = defaultdict(list)
+        self.spent = Spent(Counter(), defaultdict(Counter))
+        self.turns: Counter[str] = Counter()
+        #: By step and call key, in the order of their tries.
+        self._calls: dict[tuple[StepId, str], list[Recorded]] = {}
+        self._writes: defaultdict[StepId, list[str]] = defaultdict(list)
+        self._pending: dict[str, tuple[tuple[int, str], str]] = {}
+        self.tokens_in = 0
+        self.tokens_out = 0
+        self.used_usd_micros = 0
+
+    def apply(self, entry: Entry) -> None:
+        """Fold one entry of a step stream."""
+        if entry.kind == "call.permitted":
+            self._permitted(entry)
+        elif entry.kind in {"call.done", "call.lost"}:
+            self._done(entry)
+
+    def learn_from_person(self, digests: tuple[str, ...], source: str) -> None:
+        """Remember values that a person gave."""
+        for digest in digests:
+            place = Known(Origin.PERSON, source, "")
+            if place not in self.known[digest]:
+                self.known[digest].append(place)
+
+    def reserve(self, key: str, amount: tuple[int, str], payee: str) -> None:
+        """Count a sink's amount from the moment it was weighed, so that two calls at once cannot both fit."""
+        self._pending[key] = (amount, payee)
+        self._move(amount, payee, 1)
+
+    def release(self, key: str) -> None:
+        """Forget a reservation: its permit is on record, or was not given."""
+        if key in self._pending:
+            amount, payee = self._pending.pop(key)
+            self._move(amount, payee, -1)
+
+    def open_reads(self) -> list[Recorded]:
+        """Permitted reads and model calls without an outcome: a crash lost them, and they are made again."""
+        return [
+            recorded
+            for tries in self._calls.values()
+            for recorded in tries
+            if recorded.done is None and not recorded.permit["sink"]
+        ]
+
+    def _move(self, amount: tuple[int, str], payee: str, sign: int) -> None:
+        micros, currency = amount
+        self.spent.total[currency] += sign * micros
+        self.spent.by_payee[payee][currency] += sign * micros
+
+    def last(self, step: StepId, key: str) -> Recorded | None:
+        """The newest try of a call, or None where it was never permitted."""
+        tries = self._calls.get((step, key))
+        return tries[-1] if tries else None
+
+    def tries(self, step: StepId, key: str) -> int:
+        """How often the call was permitted."""
+        return len(self._calls.get((step, key), ()))
+
+    def writes(self, step: StepId) -> list[str]:
+        """Keys of the step's permitted writes, in order, without those that certainly did nothing."""
+        last = {key: self._calls[step, key][-1].done for key in self._writes[step]}
+        return [key for key, done in last.items() if done is None or done["result"]]
+
+    def _permitted(self, entry: Entry) -> None:
+        permit = entry.payload
+        _, _, step, attempt = entry.stream.split("/")
+        tries = self._calls.setdefault((StepId(step), permit["key"]), [])
+        if any(recorded.permit["try"] == permit["try"] for recorded in tries):
+            return  # folded already
+        tries.append(Recorded(permit, entry.stream, int(attempt)))
+        if permit["sink"]:
+            if permit["try"] == 1:
+                self._writes[StepId(step)].append(permit["key"])
+            if permit["amount"]:
+                self._move(permit["amount"], permit["payee"], 1)
+        if permit["model"]:
+            self.turns[entry.actor] += 1
+
+    def _done(self, entry: Entry) -> None:
+        done = entry.payload
+        _, _, step, _ = entry.stream.split("/")
+        tries = self._calls[StepId(step), done["key"]]
+        recorded = tries[done["try"] - 1]
+        if recorded.done is not None:
+            return  # folded already
+        recorded.done = done
+        permit = recorded.permit
+        self.used_usd_micros += done["used"]
+        self.tokens_in += done["tokens"][0]
+        self.tokens_out += done["tokens"][1]
+        if not done["ok"] and permit["sink"] and permit["amount"]:
+            # The tool said no: nothing moved.
+            self._move(permit["amount"], permit["payee"], -1)
+        if entry.kind == "call.done":
+            self.guard.record(permit["action"], done["result"], permit["progress"])
+        for origin, field, digest in done["known"]:
+            place = Known(Origin(origin), f"{entry.stream}#{done['key']}", field)
+            if place not in self.known[digest]:
+                self.known[digest].append(place)

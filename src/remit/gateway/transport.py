@@ -1,0 +1,63 @@
+"""The port to whatever carries a call to its tool or model, and what comes back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from remit.quantities import Money
+from remit.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call really used; the settlement of its hold."""
+
+    cost: Money | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The normalised answer of a tool: content, or the tool's own error."""
+
+    #: JSON: an object where the tool gives structured content, else `{"text": ...}`.
+    content: Any
+    #: The tool's own error, as it may be shown; None for success.
+    error: str | None = None
+    usage: Usage = Usage()
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A transport whose calls cost money that depends on what is asked."""
+
+    def worst_case(self, arguments: Mapping[str, Any]) -> Money:
+        """The most that this call can cost, in US dollars.
+
+        Raises:
+            PriceUnknown: it cannot be said.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """Carries calls to one source. It decides nothing: the door has decided before it is asked."""
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
+        """Call the tool once.
+
+        Raises:
+            ToolUnavailable: the source said that it cannot serve now, and did nothing.
+            ToolUnreachable: the source could not be reached, or did not answer in form or in time; whether a write
+                took effect is not known.
+        """
+        ...
+
+    async def definitions(self) -> Sequence[Mapping[str, Any]]:
+        """What the source offers now: `name`, `description` and `inputSchema` of each tool, its own names."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of processes and connections."""
+        ...

@@ -1,0 +1,145 @@
+"""The journal: one transaction for entries, records, bodies and balances."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from remit.ids import StreamId
+from remit.ledger.entry import Draft, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class PutBlob:
+    """Store bytes once under their content's name; a second time changes nothing."""
+
+    space: str
+    cid: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    """Store a small JSON document under a table and key; None removes it."""
+
+    table: str
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBalance:
+    """Create a bounded balance, or set the limit of one that exists; never below what is used and held."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveBalance:
+    """Add to what is used and held; refused where `used + held` would pass the limit."""
+
+    name: str
+    used: int = 0
+    held: int = 0
+
+
+Write = PutBlob | PutRecord | OpenBalance | MoveBalance
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What becomes durable together or not at all."""
+
+    entries: tuple[Draft, ...] = ()
+    writes: tuple[Write, ...] = ()
+    #: Decisions: the streams must stand exactly here.
+    expect: tuple[tuple[StreamId, int], ...] = ()
+    #: Decisions, claims and intents of a driver: its lease's epoch must be the current one.
+    epoch: int | None = None
+    #: Claims and intents: these streams must not be closed.
+    open: tuple[StreamId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A bounded balance: `limit >= used + held`, always."""
+
+    name: str
+    limit: int
+    used: int
+    held: int
+
+
+class Journal(Protocol):
+    """The one unit of work, and reading it back."""
+
+    async def commit(self, commit: Commit) -> tuple[Entry, ...]:
+        """Make `commit` durable and return its entries in their places.
+
+        Raises:
+            StreamMoved: a decision was taken on an older head.
+            FactExists: one of the facts is on record already.
+            MissionEnded: a claim or an intent on a closed stream.
+            DriverReplaced: this epoch is over.
+            BudgetExhausted: a balance would pass its limit.
+            NoBudget: a balance does not exist.
+            StoreUnreachable: the store could not be written.
+        In each case nothing of `commit` was written.
+        """
+        ...
+
+    async def read(self, stream: StreamId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """Entries of one stream, oldest first, from `after` (exclusive); an unknown stream has none."""
+        ...
+
+    async def read_prefix(self, prefix: str, *, after_idx: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        """Entries of every stream whose name starts with `prefix`, in the order they were written."""
+        ...
+
+
+class Rows(Protocol):
+    """The record as it is stored, byte for byte, for whoever verifies or exports it."""
+
+    async def rows(self, *, after_idx: int = 0, limit: int = 1000) -> Sequence[tuple[int, bytes, str]]:
+        """Place, canonical bytes and stored hash of each entry from `after_idx` (exclusive); nothing is checked."""
+        ...
+
+
+class Records(Protocol):
+    """The documents, bodies and balances that commits wrote."""
+
+    async def record(self, table: str, key: str) -> Any | None:
+        """One document, or None."""
+        ...
+
+    async def records(self, table: str, prefix: str = "") -> Sequence[tuple[str, Any]]:
+        """Keys and documents of a table whose key starts with `prefix`, by key."""
+        ...
+
+    async def blob(self, space: str, cid: str) -> bytes | None:
+        """A body's stored bytes, or None."""
+        ...
+
+    async def balance(self, name: str) -> Balance | None:
+        """A balance, or None where none was opened."""
+        ...
+
+
+class Lease(Protocol):
+    """Who drives this home."""
+
+    async def take(self, holder: str) -> int:
+        """Take the lease over from whoever has it and return the new epoch; older epochs are refused from now on."""
+        ...
+
+
+class Store(Journal, Rows, Records, Lease, Protocol):
+    """All that one storage technology gives."""
+
+    async def changed(self) -> bool:
+        """True where another process has written since this was last asked."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go of the store."""
+        ...

@@ -1,0 +1,107 @@
+"""A mission that is being worked on: its folded state and its calls, kept in step with the ledger."""
+
+import asyncio
+from collections.abc import Sequence
+
+from remit.errors import NotFound, StoreCorrupted
+from remit.gateway import CallLog
+from remit.ids import MissionId, StepId, StreamId
+from remit.ledger import GENESIS, Entry, Journal
+from remit.missions.evolve import evolve
+from remit.missions.state import MissionState
+from remit.state import Vault
+
+_PAGE = 1000
+
+
+def stream_of(mission: MissionId) -> StreamId:
+    """The mission's own stream."""
+    return StreamId(f"mission/{mission}")
+
+
+class ActiveMission:
+    """State and call log of one mission, advanced by entries as they are written."""
+
+    def __init__(self, mission: MissionId) -> None:
+        self.id = mission
+        self.state = MissionState(mission)
+        self.log = CallLog()
+        #: Set by whoever knows that something was written elsewhere; work under way need not end first.
+        self.nudged = asyncio.Event()
+        self._head = GENESIS
+        #: Entries that arrived before the ones that stand ahead of them.
+        self._early: dict[int, Entry] = {}
+        self._taught = 0
+
+    @classmethod
+    async def load(cls, mission: MissionId, journal: Journal, vault: Vault) -> "ActiveMission":
+        """Fold a mission from the ledger.
+
+        Raises:
+            NotFound: there is no such mission.
+            StoreCorrupted: an entry does not continue the one before it.
+            StoreTooNew: a newer release wrote an entry that this one must not fold.
+        """
+        active = cls(mission)
+        await active.catch_up(journal)
+        if active.state.version == 0:
+            raise NotFound(f"There is no mission {mission}.")
+        await vault.load_space(mission)
+        await active.catch_up_calls(journal)
+        return active
+
+    @property
+    def stream(self) -> StreamId:
+        """The mission's own stream."""
+        return stream_of(self.id)
+
+    @property
+    def progress(self) -> str:
+        """A digest of what has been achieved: changes with every step that ends."""
+        return f"{len(self.state.steps) - self.state.open_steps}"
+
+    @property
+    def behind(self) -> bool:
+        """True where somebody else has written between what was folded and what this process wrote since."""
+        return bool(self._early)
+
+    async def catch_up(self, journal: Journal) -> None:
+        """Fold whatever others have written since."""
+        while page := await journal.read(self.stream, after=self.state.version, limit=_PAGE):
+            self.apply(page)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Fold entries of the mission's stream; entries of one commit may arrive before those of an earlier one."""
+        for entry in entries:
+            if entry.stream == self.stream and entry.seq > self.state.version:
+                self._early[entry.seq] = entry
+        while (entry_or_none := self._early.pop(self.state.version + 1, None)) is not None:
+            self._fold(entry_or_none)
+
+    def ancestors(self, step: StepId) -> list[tuple[str, str]]:
+        """The (skill, input) pairs above a step, up the chain of proposals."""
+        found = []
+        above = self.state.steps[step].proposed_by
+        while above is not None:
+            held = self.state.steps[above]
+            found.append((held.step.target, held.step.input))
+            above = held.proposed_by
+        return found
+
+    def _fold(self, entry: Entry) -> None:
+        if entry.prev != self._head:
+            raise StoreCorrupted(f"{entry.ref} does not continue the entry before it.")
+        self.state = evolve(self.state, entry)
+        self._head = entry.hash
+        values = self.state.person_values
+        if len(values) > self._taught:
+            self.log.learn_from_person(values[self._taught :], entry.ref)
+            self._taught = len(values)
+
+    async def catch_up_calls(self, journal: Journal) -> None:
+        """Fold calls that others have recorded; what is folded already stays as it is."""
+        after = 0
+        while page := await journal.read_prefix(f"step/{self.id}/", after_idx=after, limit=_PAGE):
+            for entry in page:
+                self.log.apply(entry)
+            after = page[-1].idx

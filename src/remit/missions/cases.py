@@ -1,0 +1,47 @@
+"""The case that a person is shown: what is proposed, why they are asked, the evidence, and what each answer does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from remit.gateway import Suspended
+from remit.planning import Step
+
+_UNCERTAIN = {
+    "approve": "The call counts as done; nothing is sent again.",
+    "reject": "The call counts as not done; the step ends here, unpaid and on record.",
+}
+_CALL = {
+    "approve": "Remit makes exactly this call, once.",
+    "reject": "The call is not made; the step ends here and says so.",
+    "steer": "You give other values for the arguments; Remit checks them and makes that call instead.",
+}
+_QUESTION = {
+    "approve": "The mission goes on with your yes.",
+    "reject": "The step ends here and says so.",
+}
+
+
+def case_for(step: Step, wait: Suspended, ask: Mapping[str, Any], agent: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The case as JSON and the answers that are open.
+
+    `ask` is what the planner added: `title`, `reasons`, `evidence`, `answers` (a sentence for each that is open).
+    """
+    asked = dict(ask)
+    if wait.about == "question":
+        asked = {**wait.call.arguments, **asked}
+    standard = {"effect_uncertain": _UNCERTAIN, "question": _QUESTION}.get(wait.about, _CALL)
+    answers = {**standard, **asked.get("answers", {})}
+    if wait.about == "question" and "answers" in asked:
+        answers = dict(asked["answers"])
+    reasons = [{"rule": question.rule, "message": question.message} for question in wait.questions if question.message]
+    case = {
+        "title": asked.get("title", f"{wait.call.tool or step.target}"),
+        "about": wait.about,
+        "step": step.id,
+        "proposed_by": agent,
+        "action": {"tool": wait.call.tool, "arguments": dict(wait.call.arguments)} if wait.call.tool else None,
+        "reasons": [*asked.get("reasons", []), *reasons],
+        "evidence": asked.get("evidence", []),
+        "answers": answers,
+    }
+    return case, tuple(answers)

@@ -1,0 +1,453 @@
+"""Carrying out one step: claim it, run its agent or its call through the door, and record how it ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from remit.approvals import ApprovalRecord
+from remit.clock import Clock
+from remit.errors import (
+    AgentFailed,
+    DriverReplaced,
+    EffectUncertain,
+    FactExists,
+    MissionEnded,
+    NotFound,
+    Refusal,
+    RemitError,
+    StoreUnreachable,
+    ToolUnreachable,
+)
+from remit.gateway import (
+    Answer,
+    Call,
+    Caller,
+    Door,
+    Interrupted,
+    Leave,
+    Question,
+    RunTape,
+    Suspended,
+    check_recursion,
+    micros_of,
+)
+from remit.ids import ApprovalId, Ids, PrincipalId, StepId
+from remit.ledger import Commit, Draft, PutBlob, PutRecord
+from remit.missions import events
+from remit.missions.active import ActiveMission
+from remit.missions.cases import case_for
+from remit.missions.context import Agent, Ended, StepContext
+from remit.missions.state import StepState
+from remit.planning import Step, StepKind
+from remit.registry import Autonomy
+from remit.state import Pointer
+
+#: An agent's run is given up after this long, and tried again.
+RUN_SECONDS = 600
+#: Who is recorded for calls that belong to no agent's plan.
+REMIT = "remit@1"
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Carries out steps; `load_agent` finds an agent version's code."""
+
+    door: Door
+    clock: Clock
+    ids: Ids
+    load_agent: Callable[[str], Agent]
+
+    async def perform(self, mission: ActiveMission, name: StepId, epoch: int) -> None:
+        """Carry out the step's next run to its end, its suspension or its interruption, and record which.
+
+        Raises:
+            DriverReplaced: another driver has taken over; this one must stop.
+            StoreUnreachable: the record cannot be written.
+        """
+        try:
+            await _to_its_end(_Run(self, mission, name, epoch))
+        except (FactExists, MissionEnded):
+            # Another driver was first, or the mission has ended meanwhile: what is on record stands.
+            await mission.catch_up(self.door.journal)
+            await mission.catch_up_calls(self.door.journal)
+
+
+async def _to_its_end(run: "_Run") -> None:
+    try:
+        await run.carry_out()
+    except Interrupted as stop:
+        if isinstance(stop.cause, (DriverReplaced, MissionEnded)):
+            raise stop.cause from stop
+        await run.end_interrupted(stop.cause)
+    except (DriverReplaced, StoreUnreachable, FactExists, MissionEnded):
+        raise
+    except RemitError as error:
+        await run.end_failed(error)
+
+
+class _Run:
+    """One run of one step."""
+
+    def __init__(self, performer: Performer, mission: ActiveMission, name: StepId, epoch: int) -> None:
+        self.door = performer.door
+        self.performer = performer
+        self.mission = mission
+        self.name = name
+        self.epoch = epoch
+        self.held: StepState = mission.state.steps[name]
+        self.number = self.held.runs + 1
+        self.claimed = False
+        self.blobs: list[PutBlob] = []
+        self.tape = RunTape(written=self._written)
+        self.agent = ""
+
+    @property
+    def step(self) -> Step:
+        return self.held.step
+
+    async def carry_out(self) -> None:
+        match self.step.kind:
+            case StepKind.TOOL:
+                await self._make_call()
+            case StepKind.SKILL:
+                await self._run_agent()
+            case StepKind.QUESTION:
+                await self._ask()
+
+    # --- the three kinds
+
+    async def _make_call(self) -> None:
+        self.agent = self._proposer()
+        verdict = self.held.verdict
+        given = await self._open(self.step.input)
+        leave = None
+        if verdict is not None:
+            leave = Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=verdict.uncertain)
+        self.tape.claim = self._claim()
+        self.tape.ending = self._succeeded
+        call = Call(self.step.target, given, 0, self.step.ask_rules, leave)
+        try:
+            answer = await self._enforce(call, skill="")
+        except Suspended as wait:
+            await self._suspend(wait)
+            return
+        if answer.recorded:
+            # The outcome was on record and the end of the step was not: the crash came between them.
+            cid, body = self._seal(answer.content)
+            await self._commit([self._succeeded(cid, answer.trusted)], [body])
+
+    async def _run_agent(self) -> None:
+        registry = self.door.controls.registry
+        version = registry.resolve(self.step.target)
+        self.agent = version.ref
+        check_recursion(self.mission.ancestors(self.name), self.step.target, self.step.input)
+        giver = self.held.proposed_by or StepId("")
+        if giver:
+            self.mission.log.guard.hand_off(
+                self.mission.state.steps[giver].agent, f"{self.step.target}|{self.step.input}", self.mission.progress
+            )
+        agent = self.performer.load_agent(version.python)
+        entries = await self._write([self._claim()], [], fenced=True)
+        self.claimed = True
+        context = self._context(started_at_us=self.held.started_at_us or entries[-1].at_us)
+        given = await self._open(self.step.input)
+        try:
+            output = await self._guarded(agent, context, given)
+        except Suspended as wait:
+            await context.settle_in_flight()
+            await self._suspend(wait)
+            return
+        finally:
+            await context.settle_in_flight()
+        cid, body = self._seal(output)
+        drafts = [self._succeeded(cid, self.tape.trusted)]
+        if context.proposed:
+            drafts.insert(0, self._event(events.PlanProposed(self.name, tuple(context.proposed))))
+        await self._commit(drafts, [body, *self.blobs])
+
+    async def _guarded(self, agent: Agent, context: StepContext, given: Mapping[str, Any]) -> Any:
+        """Run the agent's code; whatever it raises comes out in the catalogue's words."""
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                output = await agent(context, given)
+        except RemitError:
+            if context.stopped is not None:
+                raise context.stopped from None
+            raise
+        except TimeoutError as slow:
+            raise ToolUnreachable(f"The agent was not done after {RUN_SECONDS} s.", rule="run_timeout") from slow
+        except Exception as broken:  # an agent is foreign code: whatever it raises is its failure, not ours
+            raise AgentFailed(f"{type(broken).__name__} in {self.agent}: {broken}") from broken
+        if context.stopped is not None:
+            # The agent caught what must not be caught: it is given up all the same.
+            raise context.stopped
+        return output
+
+    def _proposer(self) -> str:
+        """The agent whose plan this step belongs to."""
+        proposer = self.held.proposed_by
+        return self.mission.state.steps[proposer].agent if proposer else REMIT
+
+    async def _ask(self) -> None:
+        self.agent = self._proposer()
+        given = await self._open(self.step.input)
+        verdict = self.held.verdict
+        if verdict is not None:
+            note = await self._open(verdict.note) if verdict.note else None
+            answer = {"verdict": verdict.verdict, "by": verdict.by, "note": note}
+            cid, body = self._seal({**answer, "given": given})
+            await self._commit([self._claim(), self._succeeded(cid, trusted=True)], [body], fenced=True)
+            return
+        call = Call("", given, 0, self.step.ask_rules)
+        await self._suspend(
+            Suspended(
+                call,
+                key="",
+                binds=(),
+                questions=tuple(Question(rule, "") for rule in self.step.ask_rules),
+                approvers=(),
+                expires_hours=24 * 30,
+                about="question",
+            )
+        )
+
+    # --- ends
+
+    async def end_failed(self, error: RemitError) -> None:
+        uncertain = isinstance(error, EffectUncertain)
+        if uncertain or self._effect_unknown(error):
+            await self._suspend(self._uncertain(error))
+            return
+        cid, body = self._seal(error.to_json())
+        failed = events.StepFailed(
+            self.name,
+            self.held.attempt,
+            self.number,
+            error.code,
+            (error.rule,),
+            refused=isinstance(error, Refusal),
+            retryable=error.retryable,
+            why=cid,
+        )
+        await self._commit([self._event(failed, fact=self._fact("end"))], [body], fenced=not self.claimed)
+
+    async def end_interrupted(self, cause: Exception) -> None:
+        code = cause.code if isinstance(cause, RemitError) else "interrupted"
+        event = events.StepInterrupted(self.name, self.held.attempt, self.number, code)
+        await self._commit([self._event(event, fact=self._fact("end"))], [], fenced=not self.claimed)
+
+    def _effect_unknown(self, error: RemitError) -> bool:
+        """The last attempt of a write ended without an answer."""
+        if not isinstance(error, ToolUnreachable) or self.held.attempt < self.step.attempts_max:
+            return False
+        return bool(self._open_writes())
+
+    def _open_writes(self) -> list[str]:
+        """Keys of the step's writes whose outcome is not known."""
+        log = self.mission.log
+        recorded = [(key, log.last(self.name, key)) for key in log.writes(self.name)]
+        return [key for key, call in recorded if call is not None and call.done is None]
+
+    def _uncertain(self, error: RemitError) -> Suspended:
+        return Suspended(
+            Call(self.step.target, {}),
+            key="",
+            binds=tuple(self._open_writes()[:1]),  # one question for each call
+            questions=(Question("effect_uncertain", error.detail),),
+            approvers=(),
+            expires_hours=24 * 30,
+            about="effect_uncertain",
+        )
+
+    async def _suspend(self, wait: Suspended) -> None:
+        state = self.mission.state
+        now_us = micros_of(self.performer.clock.now())
+        approval = ApprovalId(self.performer.ids.new("apr"))
+        own_call = self.step.kind is not StepKind.SKILL or wait.about == "effect_uncertain"
+        proposed: tuple[Step, ...] = ()
+        if not own_call:
+            count = sum(1 for step in state.steps.values() if step.proposed_by == self.name)
+            cid, body = self._seal(dict(wait.call.arguments))
+            self.blobs.append(body)
+            child = StepId(f"{self.name}~{count + 1}")
+            proposed = (Step(child, StepKind.TOOL, wait.call.tool, cid),)
+        ask = await self._open(self.step.ask) if self.step.ask else {}
+        case, answers = case_for(self.step, wait, ask, self.agent)
+        case_cid, case_body = self._seal(case)
+        expires = self.performer.clock.now() + timedelta(hours=wait.expires_hours)
+        rules = tuple(dict.fromkeys(question.rule for question in wait.questions))
+        event = events.StepSuspended(
+            self.name,
+            self.held.attempt,
+            self.number,
+            approval,
+            proposed,
+            wait.key if proposed else "",
+            wait.about,
+            rules,
+            wait.binds,
+            wait.approvers or ("role:approver",),
+            micros_of(expires),
+            answers,
+            case_cid,
+        )
+        record = ApprovalRecord(
+            approval,
+            self.mission.id,
+            proposed[0].id if proposed else self.name,
+            wait.about,
+            rules,
+            event.approvers,
+            answers,
+            now_us,
+            event.expires_at_us,
+            case_cid,
+        )
+        put = PutRecord("approval", approval, record.to_json())
+        draft = self._event(event, fact=self._fact("end"))
+        # A question is no outcome: a driver that was replaced asks none, as the next one will.
+        await self._commit([draft], [case_body, *self.blobs, put], fenced=True)
+
+    # --- parts
+
+    def _context(self, started_at_us: int) -> StepContext:
+        submitted = self.mission.state.submitted
+        assert submitted is not None
+        return StepContext(
+            self.name,
+            self.step.target,
+            datetime.fromtimestamp(started_at_us / 1_000_000, UTC),
+            submitted.reader,
+            _seed=self.door.vault.digest(self.mission.id, [self.name, self.held.attempt]),
+            _enforce=self._enforce_for_agent,
+            _read=self._read_output,
+            _digest=lambda value: self.door.vault.digest(self.mission.id, value),
+            _seal=self._seal_later,
+            _flag=self._flag,
+        )
+
+    async def _enforce_for_agent(self, call: Call) -> Answer:
+        key_of = self.door.vault.digest
+        digest = key_of(self.mission.id, dict(call.arguments))
+        key = key_of(self.mission.id, [self.name, call.tool, digest, call.occurrence])
+        for child in self.mission.state.steps.values():
+            if child.answers_step == self.name and child.answers_call == key:
+                return await self._answer_of(child)
+        verdict = self.held.verdict
+        if verdict is not None and verdict.uncertain and verdict.binds == (key,):
+            call = replace(call, leave=Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=True))
+        return await self._enforce(call, skill=self.step.target)
+
+    async def _answer_of(self, child: StepState) -> Answer:
+        """The answer to a call that a person let through: what became of the step that carried it out."""
+        if child.output:
+            self.tape.trusted &= child.trusted
+            content = await self._open(child.output)
+            return Answer(content, child.trusted, recorded=True)
+        raise Refusal(f"The call was not made: {', '.join(child.rules) or child.code}.", rule=child.code)
+
+    def _enforce(self, call: Call, *, skill: str) -> Awaitable[Answer]:
+        return self.door.enforce(self._caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)
+
+    def _caller(self, skill: str) -> Caller:
+        submitted = self.mission.state.submitted
+        assert submitted is not None
+        version = None if self.agent == REMIT else self.door.controls.registry.agent(self.agent)
+        return Caller(
+            self.door.tenant,
+            PrincipalId(submitted.principal),
+            self.mission.id,
+            self.name,
+            self.held.attempt,
+            self.agent,
+            skill,
+            version.tools if version else ("*",),
+            submitted.tools,
+            self.epoch,
+            submitted.budget_usd_micros,
+            version.max_turns if version else 0,
+            in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
+        )
+
+    async def _read_output(self, name: StepId) -> Ended:
+        if name not in self.step.after:
+            raise NotFound(f"{self.name} does not wait for {name}, and may not read its output.")
+        held = self.mission.state.steps[name]
+        output = await self._open(held.output) if held.output else None
+        self.tape.trusted &= held.trusted
+        return Ended(name, held.status.value, held.rules, output)
+
+    async def _flag(self, rule: str, evidence: Mapping[str, Any]) -> None:
+        cid, body = self._seal(dict(evidence))
+        stream = self._caller(self.step.target).stream
+        fact = f"flag/{rule}/{cid}"
+        draft = Draft(stream, "content.flagged", {"rule": rule, "evidence": cid}, self._actor, self._now_us, fact=fact)
+        try:
+            await self.door.journal.commit(Commit((draft,), (body,)))
+        except FactExists:
+            return  # it is on record from before a crash
+
+    def _claim(self) -> Draft:
+        event = events.StepStarted(self.name, self.held.attempt, self.number, self.epoch, self.agent)
+        return self._event(event, fact=self._fact("claim"))
+
+    def _succeeded(self, output: str, trusted: bool) -> Draft:
+        event = events.StepSucceeded(self.name, self.held.attempt, self.number, output, trusted)
+        pins = self._caller("").stream
+        return self._event(event, fact=self._fact("end"), pins=pins)
+
+    def _fact(self, what: str) -> str:
+        return f"{what}/{self.name}/{self.held.attempt}/{self.number}"
+
+    def _event(self, event: events.Event, *, fact: str | None = None, pins: Any = None) -> Draft:
+        return Draft(
+            self.mission.stream,
+            event.kind,
+            event.payload(),
+            self._actor,
+            self._now_us,
+            event.version,
+            fact=fact,
+            pins=pins,
+            closes=event.closes,
+        )
+
+    @property
+    def _actor(self) -> str:
+        return f"agent:{self.agent or REMIT}"
+
+    @property
+    def _now_us(self) -> int:
+        return micros_of(self.performer.clock.now())
+
+    async def _commit(self, drafts: Sequence[Draft], writes: Sequence[Any], *, fenced: bool = False) -> None:
+        await self._write(drafts, writes, fenced=fenced)
+
+    async def _write(self, drafts: Sequence[Draft], writes: Sequence[Any], *, fenced: bool) -> Any:
+        commit = Commit(
+            tuple(drafts),
+            tuple(writes),
+            epoch=self.epoch if fenced else None,
+            open=(self.mission.stream,) if fenced else (),
+        )
+        entries = await self.door.journal.commit(commit)
+        self.mission.apply(entries)
+        return entries
+
+    def _written(self, entries: Sequence[Any]) -> None:
+        self.claimed = self.claimed or bool(entries)
+        self.mission.apply(entries)
+
+    async def _open(self, cid: str) -> Any:
+        return await self.door.vault.open(Pointer(self.mission.id, cid))
+
+    def _seal(self, value: Any) -> tuple[str, PutBlob]:
+        pointer, body = self.door.vault.seal(self.mission.id, value)
+        return pointer.cid, body
+
+    def _seal_later(self, value: Any) -> str:
+        cid, body = self._seal(value)
+        self.blobs.append(body)
+        return cid

@@ -1,0 +1,124 @@
+"""A mission folded from its stream."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from immutables import Map
+
+from remit.ids import ApprovalId, MissionId, StepId
+from remit.missions.events import MissionSubmitted, StepSuspended
+from remit.planning import Step
+
+
+class MissionStatus(StrEnum):
+    """Where a mission stands."""
+
+    NEW = "new"
+    WORKING = "working"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """True where no new work is taken."""
+        return self not in {MissionStatus.NEW, MissionStatus.WORKING}
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    #: For a person.
+    WAITING = "waiting"
+    #: For the step that carries out a call which this one proposed.
+    BLOCKED = "blocked"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+    @property
+    def ended(self) -> bool:
+        """True where the step will not run again."""
+        return self in {StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A person's answer to a step's call."""
+
+    approval: ApprovalId
+    verdict: str
+    by: str
+    binds: tuple[str, ...]
+    note: str
+    #: True where the person gave other arguments than were proposed.
+    steered: bool
+    #: True where it answers whether an effect of unknown outcome took place.
+    uncertain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A step folded from its events."""
+
+    step: Step
+    status: StepStatus
+    #: How many steps that it waits for have not ended.
+    unmet: int = 0
+    attempt: int = 1
+    runs: int = 0
+    #: When the attempt was first claimed; the agent's clock.
+    started_at_us: int = 0
+    agent: str = ""
+    output: str = ""
+    code: str = ""
+    rules: tuple[str, ...] = ()
+    retryable: bool = False
+    why: str = ""
+    #: An explanation that holds names only, from a decision.
+    detail: str = ""
+    #: The step that proposed this one.
+    proposed_by: StepId | None = None
+    #: False where its output carries anything that was read from outside.
+    trusted: bool = True
+    not_before_us: int = 0
+    verdict: Verdict | None = None
+    #: The step whose call this one carries out, and that call's key.
+    answers_step: StepId | None = None
+    answers_call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissionState:
+    """Everything that `decide` may look at."""
+
+    id: MissionId
+    #: The mission stream's head that this was folded to.
+    version: int = 0
+    status: MissionStatus = MissionStatus.NEW
+    submitted: MissionSubmitted | None = None
+    submitted_at_us: int = 0
+    ended_at_us: int = 0
+    steps: Map[StepId, StepState] = field(default_factory=Map)
+    #: Which steps wait for a step.
+    dependents: Map[StepId, tuple[StepId, ...]] = field(default_factory=Map)
+    #: Steps that may be claimed.
+    ready: Map[StepId, None] = field(default_factory=Map)
+    running: Map[StepId, None] = field(default_factory=Map)
+    #: Steps that failed and have not been decided on.
+    failed: Map[StepId, None] = field(default_factory=Map)
+    #: Open questions to people.
+    approvals: Map[ApprovalId, StepSuspended] = field(default_factory=Map)
+    #: Answered or expired: who and how.
+    answered: Map[ApprovalId, str] = field(default_factory=Map)
+    #: Plans that were proposed and not yet decided on: proposing step to its steps.
+    proposed: Map[StepId, tuple[Step, ...]] = field(default_factory=Map)
+    #: Steps that have not ended.
+    open_steps: int = 0
+    code: str = ""
+    detail: str = ""
+    #: Keyed hashes of the values that people gave.
+    person_values: tuple[str, ...] = ()

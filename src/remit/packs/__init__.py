@@ -1,0 +1,1 @@
+"""Ready-made teams of agents, applied like any user's own files: agents, tools, policies and a workflow."""

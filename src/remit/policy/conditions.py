@@ -1,0 +1,111 @@
+"""Conditions of policies: CEL expressions, type-checked when a policy is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cel_expr_python import cel
+
+#: What a condition may speak of. Amounts are in the currency of the policy's limits, or the call's own without one;
+#: `currency` is the call's own.
+VARIABLES: Mapping[str, Any] = {
+    "agent": cel.Type.STRING,
+    "tool": cel.Type.STRING,
+    "tier": cel.Type.STRING,
+    "principal": cel.Type.STRING,
+    "mission": cel.Type.STRING,
+    "skill": cel.Type.STRING,
+    "args": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    "amount": cel.Type.DOUBLE,
+    "currency": cel.Type.STRING,
+    "payee": cel.Type.STRING,
+}
+#: The variables that exist only where the tool declares the role.
+FROM_ROLES = frozenset({"amount", "currency", "payee"})
+LENGTH_MAX = 2000
+
+_ENV = cel.NewEnv(variables=VARIABLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When `when` holds, the policy denies the call or asks a person."""
+
+    name: str
+    when: str
+    effect: Literal["deny", "ask"]
+    #: What the person reads; empty where the author wrote none.
+    message: str
+    program: Any
+    #: The variables from roles that the expression speaks of.
+    needs: frozenset[str]
+
+    @classmethod
+    def of(cls, name: str, when: str, *, effect: Literal["deny", "ask"], message: str = "") -> "Condition":
+        """Compile `when`.
+
+        Raises:
+            ValueError: it is no CEL expression over `VARIABLES` that is true or false.
+        """
+        program = _compiled(when)
+        needs = frozenset(variable for variable in FROM_ROLES if variable in when and _speaks_of(variable, when))
+        return cls(name, when, effect, message, program, needs)
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether the condition is true of `values`.
+
+        Raises:
+            ValueError: it cannot be told, as when an argument is missing or of another type.
+        """
+        try:
+            answer = self.program.eval(data=values).value()
+        except Exception as error:  # The C++ binding names no types; whatever it raises, the answer is not known.
+            raise ValueError(str(error)) from error
+        if not isinstance(answer, bool):
+            # CEL gives its errors back as values.
+            raise ValueError(str(answer))  # noqa: TRY004  what the caller handles is one error, whatever its cause
+        return answer
+
+
+def checked(when: str) -> str:
+    """`when` itself.
+
+    Raises:
+        ValueError: see `Condition.of`.
+    """
+    _compiled(when)
+    return when
+
+
+def _compiled(when: str) -> Any:
+    if len(when) > LENGTH_MAX:
+        raise ValueError(f"the condition has {len(when)} characters; at most {LENGTH_MAX} are read")
+    try:
+        program = _ENV.compile(when)
+    except RuntimeError as error:
+        raise ValueError(_told(str(error))) from error
+    if program.return_type() != cel.Type.BOOL:
+        kind = program.return_type().name()
+        raise ValueError(f"the condition gives {kind}: expected a comparison that is true or false")
+    return program
+
+
+def _told(error: str) -> str:
+    """CEL's message on one line, with what would help."""
+    lines = error.replace("INVALID_ARGUMENT: ", "").removesuffix(" [INVALID_ARGUMENT]").splitlines()
+    told = lines[0].removeprefix("ERROR: <input>:").strip() if lines else error
+    if "undeclared reference" in told:
+        return f"this is no valid condition: {told}; known are {', '.join(VARIABLES)}"
+    if "(double, int)" in told or "(int, double)" in told:
+        return f"this is no valid condition: {told}; amount is a double: write 5000.0, not 5000"
+    return f"this is no valid condition: {told}"
+
+
+def _speaks_of(variable: str, when: str) -> bool:
+    """True where the expression means the variable, not a field or a text of that name."""
+    without = cel.NewEnv(variables={name: kind for name, kind in VARIABLES.items() if name != variable})
+    try:
+        without.compile(when)
+    except RuntimeError:
+        return True
+    return False

@@ -1,0 +1,75 @@
+"""What is asked of policy, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from remit.quantities import Money
+from remit.tools import Tool
+
+Effect = Literal["permit", "deny", "ask", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call that an agent proposes, with what its mission did before."""
+
+    agent: str
+    #: `2` or `v2`; with the agent's name it is also known as `NAME-v2`.
+    agent_version: str
+    principal: str
+    mission: str
+    skill: str
+    tool: Tool
+    arguments: Mapping[str, Any]
+    #: The value of the tool's `amount` role; None where it declares none or the argument was not given.
+    amount: Money | None
+    #: The value of the tool's `payee` role, likewise.
+    payee: str | None
+    #: The payee's name. Vendor lists trust it like the payee itself, so it must be known to belong to that payee.
+    payee_name: str | None
+    #: Currency to micros that sinks of this mission settled or hold, without this call.
+    mission_spent: Mapping[str, int]
+    #: The same, of this payee alone.
+    payee_spent: Mapping[str, int]
+    #: Reflections of the mission, with the one that this call belongs to.
+    reflections: int
+    #: Turns of the agent in the mission, with this one.
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One rule that had something to say about a call."""
+
+    #: The policy's name; empty where the rule is built in.
+    policy: str
+    rule: str
+    effect: Effect
+    #: With the values that were compared.
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What must be met before a permit holds; one that is not met is a deny."""
+
+    kind: str
+    rule: str
+    policy: str
+    message: str
+    #: Roles or principals, any of whom may answer.
+    approvers: tuple[str, ...]
+    expires_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Permit or deny, with every rule that spoke."""
+
+    permit: bool
+    spoken: tuple[Spoken, ...]
+    #: None of a deny.
+    obligations: tuple[Obligation, ...]
+    #: Of the policies that hold for this agent and tool: a change to another policy leaves it as it was.
+    policy_hash: str

@@ -1,0 +1,57 @@
+"""Agents, skills, tools, workflows and people, as resource files declare them.
+
+`plan_apply` says what files would change, or names everything that is wrong with them at its line; `Registry` answers
+from what was applied: who offers a skill, what a tool is, who a principal is. `tools_of` joins what a source offers
+with what people declared, and `compare_pins` names what has changed since they accepted it.
+"""
+
+from remit.registry.agent import AgentDocument, AgentVersion, Autonomy, Skill
+from remit.registry.apply import ApplyPlan, Change, plan_apply
+from remit.registry.differences import Difference
+from remit.registry.files import read_files, read_prompts
+from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
+from remit.registry.names import Names, suggestion
+from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
+from remit.registry.registry import Registry
+from remit.registry.source import Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
+from remit.registry.stored import TABLE, StoredResource
+from remit.registry.version import Semver
+from remit.registry.workflow import Limits, Workflow, WorkflowDocument
+
+__all__ = [
+    "KINDS",
+    "NOT_BUILT",
+    "TABLE",
+    "TOOL_TABLE",
+    "AgentDocument",
+    "AgentVersion",
+    "ApplyPlan",
+    "Autonomy",
+    "Change",
+    "Check",
+    "Declaration",
+    "Difference",
+    "Kind",
+    "Limits",
+    "Names",
+    "PinChange",
+    "Registry",
+    "Semver",
+    "Skill",
+    "StoredResource",
+    "ToolSource",
+    "ToolSourceDocument",
+    "Workflow",
+    "WorkflowDocument",
+    "accept_tools",
+    "compare_pins",
+    "no_check",
+    "not_offered",
+    "plan_apply",
+    "read_files",
+    "read_prompts",
+    "suggestion",
+    "tool_from_json",
+    "tool_to_json",
+    "tools_of",
+]

@@ -1,0 +1,141 @@
+"""The kinds of resource that the registry owns, and what is checked of each beyond its fields."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from remit.identity import PrincipalDocument
+from remit.registry.agent import AgentDocument
+from remit.registry.names import Names, suggestion
+from remit.registry.source import ROLE_NAMES, TRANSPORTS, ToolSourceDocument
+from remit.registry.workflow import WorkflowDocument
+from remit.resources import Path, Problem, RawResource
+
+#: Kinds that have a name, but no room yet.
+NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
+_AGENT_RUNTIMES = ("python", "a2a", "http")
+
+Check = Callable[[RawResource, Names], list[Problem]]
+
+
+def no_check(raw: RawResource, names: Names) -> list[Problem]:  # noqa: ARG001 - the form of a check
+    """Nothing beyond the fields."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource: what its fields are, and what is checked of them against everything else."""
+
+    name: str
+    #: None where `check` judges the fields as well.
+    model: type[BaseModel] | None
+    #: Is asked only where the fields are well-formed.
+    check: Check = no_check
+
+
+def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
+    problems = [*_one_of(raw, ("run",), _AGENT_RUNTIMES, ("python",)), *_check_tools(raw, names)]
+    if names.current.get(raw.name) != raw.fields["version"]:
+        return problems
+    for index, skill in enumerate(raw.fields["skills"]):
+        others = sorted(names.skills.get(skill["name"], frozenset()) - {raw.name})
+        if others:
+            problems.append(
+                raw.problem(
+                    ("skills", index, "name"),
+                    f"skill {skill['name']!r} is offered by agent {others[0]!r} too; a skill has one production agent: "
+                    "rename it here, or set `stage: retired` there",
+                )
+            )
+    return problems
+
+
+def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
+    problems = _one_of(raw, (), TRANSPORTS, ("mcp", "python"))
+    server = raw.fields.get("mcp")
+    if server is not None:
+        problems += _one_of(raw, ("mcp",), ("command", "url"), ("command",))
+        if server.get("command") == []:
+            problems.append(raw.problem(("mcp", "command"), "the command is empty: name a program"))
+    elif raw.fields.get("env"):
+        problems.append(raw.problem(("env",), "`env` is for a server that Remit starts (`mcp.command`)"))
+    if "credential" in raw.fields:
+        problems.append(
+            raw.problem(
+                ("credential",),
+                "injected credentials are not built in this release; let the server read its own variable (`env`)",
+            )
+        )
+    for tool, declared in raw.fields.get("tools", {}).items():
+        if server is not None and "input" in declared:
+            problems.append(raw.problem(("tools", tool, "input"), "an MCP server's own schema counts: leave this out"))
+        problems += [
+            raw.problem(("tools", tool, "roles", role), f"no rule knows the role {role!r}{near}", "warning")
+            for role in declared.get("roles", {})
+            if role not in ROLE_NAMES and (near := suggestion(role, ROLE_NAMES))
+        ]
+    return problems
+
+
+def _check_workflow(raw: RawResource, names: Names) -> list[Problem]:
+    problems = _check_tools(raw, names)
+    start = raw.fields["start"]
+    if start not in names.skills:
+        told = f"no production agent offers the skill {start!r}{suggestion(start, names.skills)}"
+        problems.append(raw.problem(("start",), told))
+    return problems
+
+
+def _check_principal(raw: RawResource, names: Names) -> list[Problem]:
+    user = raw.fields.get("os_user")
+    others = sorted(names.os_users.get(user or "", frozenset()) - {raw.name})
+    if others and raw.fields.get("active", True):
+        return [raw.problem(("os_user",), f"account {user!r} is bound to principal {others[0]!r} already")]
+    return []
+
+
+def _check_tools(raw: RawResource, names: Names) -> list[Problem]:
+    return [
+        raw.problem(
+            ("tools", index),
+            f"{pattern!r} stands for no known tool{suggestion(pattern, names.tools)}",
+            "warning",
+        )
+        for index, pattern in enumerate(raw.fields.get("tools", []))
+        if not names.reaches(pattern)
+    ]
+
+
+def _one_of(raw: RawResource, at: Path, known: Iterable[str], built: Iterable[str]) -> list[Problem]:
+    """Exactly one of `known` must stand at `at`, and it must be one of those that this release builds."""
+    fields: Mapping[str, object] = raw.fields[str(at[0])] if at else raw.fields
+    built = tuple(built)
+    present = [key for key in known if key in fields]
+    either = " or ".join(f"`{key}`" for key in built)
+    if not present:
+        return [raw.problem(at, f"expected {either}")]
+    problems = [
+        raw.problem((*at, key), f"`{key}` is not built in this release; {either} is")
+        for key in present
+        if key not in built
+    ]
+    if len(present) > 1:
+        problems.append(raw.problem((*at, present[1]), f"exactly one may stand: `{present[0]}` is there already"))
+    problems += [
+        raw.problem((*at, key), f"`{key}` is empty") for key in present if key in built and fields[key] is None
+    ]
+    return problems
+
+
+#: The registry's own kinds; those of policies, budgets and approvals are added where the product is put together.
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("Agent", AgentDocument, _check_agent),
+        Kind("ToolSource", ToolSourceDocument, _check_source),
+        Kind("Workflow", WorkflowDocument, _check_workflow),
+        Kind("Principal", PrincipalDocument, _check_principal),
+    )
+}

@@ -1,0 +1,277 @@
+"""`kind: ToolSource`: where tools come from, and what people declared about each."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstraints, Tag, field_validator
+
+from remit.errors import InvalidResource
+from remit.quantities import Money
+from remit.registry.schemas import (
+    AmountDocument,
+    Document,
+    ModuleName,
+    ObjectSchema,
+    by_form,
+    object_fault,
+    schema_fault,
+    worded,
+)
+from remit.tools import Origin, Role, Tier, Tool
+
+#: What a source can be; the first two are built.
+TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http")
+_TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
+
+#: Meanings that policy and data flow know; others are carried, but no rule of Remit's own speaks of them.
+ROLE_NAMES = ("amount", "currency", "payee", "account", "recipient", "url", "id")
+_TRUSTED = frozenset({Origin.PERSON, Origin.DIRECTORY, Origin.ALLOW_LIST})
+
+SourceName = Annotated[
+    str,
+    worded(
+        r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*",
+        "letters, digits, '-' and single '_' between them (two stand before the tool's own name)",
+    ),
+    StringConstraints(max_length=63),
+]
+VariableName = Annotated[str, worded(r"[A-Za-z_]\w{0,199}", "the name of an environment variable, without a value")]
+ArgumentPath = Annotated[str, worded(r"\$\.[A-Za-z_][\w-]*", "an argument of the tool, such as $.amount")]
+RoleName = Annotated[str, worded(r"[a-z]\w{0,40}", "a role, such as amount or payee")]
+#: The star stands for every item of a list.
+ExtractPath = Annotated[
+    str, worded(r"(\$\.)?([\w-]+|\*)(\.([\w-]+|\*))*", "a dotted path, such as total or lines.*.amount")
+]
+
+
+class McpDocument(Document):
+    """A server that speaks the Model Context Protocol."""
+
+    command: tuple[Annotated[str, StringConstraints(min_length=1)], ...] | None = Field(
+        None, description="Program and arguments; Remit starts it and speaks over its standard input and output."
+    )
+    url: Any = Field(None, description="Not built in this release: the address of a server over HTTP.")
+
+
+class PythonDocument(Document):
+    """Functions of a module."""
+
+    module: ModuleName = Field(description="The module that names the functions.")
+
+
+class RoleDocument(Document):
+    """The meaning of one argument, written out."""
+
+    path: ArgumentPath = Field(description="The argument, such as `$.amount`.")
+    origins: tuple[Origin, ...] | None = Field(
+        None,
+        alias="from",
+        description="Where a value may come from without a question: directory, person, extracted, allow-list.",
+    )
+    strict: StrictBool = Field(
+        False, description="True: a value from elsewhere is refused; not even a person's answer lets it through."
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _somewhere(cls, origins: tuple[Origin, ...] | None) -> tuple[Origin, ...] | None:
+        if origins == ():
+            raise ValueError("expected at least one of directory, person, extracted, allow-list")
+        return origins
+
+
+RoleForm = Annotated[
+    Annotated[ArgumentPath, Tag("text")] | Annotated[RoleDocument, Tag("fields")], Discriminator(by_form)
+]
+
+
+class ToolDocument(Document):
+    """What people declare about one tool."""
+
+    description: StrictStr | None = Field(None, description="Shown in place of the source's own.", min_length=1)
+    input: ObjectSchema | None = Field(
+        None, description="JSON Schema of the arguments of a `python` tool, in place of the one read from its function."
+    )
+    tier: Tier = Field(
+        Tier.CRITICAL, description="read-only, restricted-write or critical; critical where not written."
+    )
+    idempotent: StrictBool = Field(False, description="A repeated call with the same key has no further effect.")
+    directory: StrictBool = Field(False, description="Its answers are reference data that the company vouches for.")
+    extracts: dict[ExtractPath, Literal["number", "date", "id", "enum"]] = Field(
+        default_factory=dict,
+        description="Typed fields that it reads from untrusted content: path to number, date, id or enum.",
+    )
+    roles: dict[RoleName, RoleForm] = Field(
+        default_factory=dict,
+        description="Meaning (amount, currency, payee, account, recipient, url, id, ...) to the argument's path.",
+    )
+    cost: AmountDocument | None = Field(None, description="What one call costs at most; free where not written.")
+    poll: StrictBool = Field(False, description="Asking the same again is meant, so it counts as no loop.")
+
+
+class ToolSourceDocument(Document):
+    """`kind: ToolSource` as it stands in a file."""
+
+    name: SourceName = Field(
+        description="First part of its tools' names, `NAME__TOOL`: letters, digits, `-`, single `_`."
+    )
+    description: StrictStr = Field("", description="What it gives access to.")
+    mcp: McpDocument | None = Field(None, description="A server that speaks the Model Context Protocol.")
+    python: PythonDocument | None = Field(None, description="Functions of a module, run in Remit's process.")
+    openapi: Any = Field(None, description="Not built in this release: a REST service by its description.")
+    sql: Any = Field(None, description="Not built in this release: statements on a database.")
+    soap: Any = Field(None, description="Not built in this release: a SOAP service.")
+    a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
+    http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
+    credential: Any = Field(None, description="Not built in this release: `{ref}` of a secret to inject.")
+    env: tuple[VariableName, ...] = Field(
+        (), description="Names of environment variables that `mcp.command` receives; no others are passed on."
+    )
+    timeout_seconds: float = Field(60.0, description="How long one call may take.", gt=0, le=3600)
+    tools: dict[StrictStr, ToolDocument] = Field(
+        default_factory=dict, description="Declarations by the source's own name of the tool."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What people declared about one tool."""
+
+    description: str | None = None
+    input_schema: Mapping[str, Any] | None = None
+    tier: Tier = Tier.CRITICAL
+    idempotent: bool = False
+    directory: bool = False
+    #: Dotted path to number, date, id or enum, pairs by path.
+    extracts: tuple[tuple[str, str], ...] = ()
+    roles: tuple[Role, ...] = ()
+    cost: Money | None = None
+    poll: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSource:
+    """Where tools come from: exactly one of `command` and `module`."""
+
+    name: str
+    description: str
+    #: Program and arguments of an MCP server over standard input and output.
+    command: tuple[str, ...] | None
+    #: A module whose functions are the tools.
+    module: str | None
+    #: Names of the environment variables that `command` receives.
+    env: tuple[str, ...]
+    timeout_seconds: float
+    #: By the source's own name of the tool.
+    tools: Mapping[str, Declaration]
+
+
+def default_origins(role: str) -> frozenset[Origin]:
+    """Where a role's value may come from where nothing is declared: amounts and references may also be read."""
+    if role in {"amount", "currency", "id"} or role.endswith("_id"):
+        return _TRUSTED | {Origin.EXTRACTED}
+    return _TRUSTED
+
+
+def _role(name: str, written: str | RoleDocument) -> Role:
+    if isinstance(written, str):
+        return Role(name, written.removeprefix("$."), default_origins(name))
+    origins = default_origins(name) if written.origins is None else frozenset(written.origins)
+    return Role(name, written.path.removeprefix("$."), origins, strict=written.strict)
+
+
+def _declaration(document: ToolDocument) -> Declaration:
+    return Declaration(
+        description=document.description,
+        input_schema=document.input,
+        tier=document.tier,
+        idempotent=document.idempotent,
+        directory=document.directory,
+        extracts=tuple(sorted((path.removeprefix("$."), kind) for path, kind in document.extracts.items())),
+        roles=tuple(_role(name, document.roles[name]) for name in sorted(document.roles)),
+        cost=document.cost.money if document.cost else None,
+        poll=document.poll,
+    )
+
+
+def tool_source(document: ToolSourceDocument) -> ToolSource:
+    """The document as the rest of Remit sees it."""
+    return ToolSource(
+        name=document.name,
+        description=document.description,
+        command=document.mcp.command if document.mcp else None,
+        module=document.python.module if document.python else None,
+        env=document.env,
+        timeout_seconds=document.timeout_seconds,
+        tools={name: _declaration(tool) for name, tool in document.tools.items()},
+    )
+
+
+# --- Tools ----------------------------------------------------------------------------------------------------------
+
+
+def not_offered(source: ToolSource, definitions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Tools that were declared, but that the source does not offer; own names."""
+    return tuple(sorted(source.tools.keys() - {str(definition.get("name")) for definition in definitions}))
+
+
+def tools_of(source: ToolSource, definitions: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
+    """The source's tools by name, as its definitions and people's declarations make them.
+
+    A tool that nobody declared is critical. What a server says about its tools' harmlessness is not heard.
+
+    Raises:
+        InvalidResource: a definition has no usable name or schema, a name stands twice, or a declared role speaks of
+            an argument that the tool does not have. Every fault is named.
+    """
+    tools: dict[str, Tool] = {}
+    faults: list[str] = []
+    for definition in definitions:
+        name = definition.get("name")
+        if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+            faults.append(f"a tool has the name {str(name)[:40]!r}, which cannot be used")
+            continue
+        declared = source.tools.get(name, Declaration())
+        schema = declared.input_schema or definition.get("inputSchema")
+        found = _definition_faults(name, schema, declared)
+        faults.extend(found)
+        if name in tools:
+            faults.append(f"{name!r} stands twice")
+        elif not found:
+            tools[name] = _tool(source, definition, declared, schema=schema or {})
+    if faults:
+        raise InvalidResource(f"Tool source {source.name!r}: {'; '.join(faults)}.")
+    return tuple(tools[name] for name in sorted(tools))
+
+
+def _tool(
+    source: ToolSource, definition: Mapping[str, Any], declared: Declaration, *, schema: Mapping[str, Any]
+) -> Tool:
+    return Tool(
+        name=f"{source.name}__{definition['name']}",
+        source=source.name,
+        description=declared.description or str(definition.get("description") or ""),
+        input_schema=schema,
+        tier=declared.tier,
+        idempotent=declared.idempotent,
+        directory=declared.directory,
+        extracts=dict(declared.extracts),
+        roles=declared.roles,
+        cost=declared.cost,
+        timeout_seconds=source.timeout_seconds,
+    )
+
+
+def _definition_faults(name: str, schema: Any, declared: Declaration) -> tuple[str, ...]:
+    fault = schema_fault(schema) or object_fault(schema)
+    if fault is not None:
+        return (f"the schema of {name!r}: {fault}",)
+    known = schema.get("properties", {})
+    return tuple(
+        f"role {role.name!r} of {name!r} speaks of argument {role.argument!r}; "
+        f"the tool's arguments are {', '.join(sorted(known)) or 'none'}"
+        for role in declared.roles
+        if role.argument not in known
+    )

@@ -1,0 +1,154 @@
+"""The commands as a script meets them: real processes, exit codes, one JSON document, no colours in a pipe."""
+
+import json
+import time
+
+import pytest
+from tests.cli.builders import OFFICE, remit, run_arguments
+
+ESC = "\x1b"
+
+
+def test_version_and_help_need_no_home_and_little_time():
+    began = time.perf_counter()
+    assert remit("version").out == "remit 0.1.0\n"
+    assert time.perf_counter() - began < 5  # a bound against importing everything, not a measurement
+    assert json.loads(remit("version", "--json").out) == {"version": "0.1.0"}
+    helped = remit("--help")
+    assert helped.code == 0
+    assert "130  interrupted" in helped.out
+
+
+def test_a_run_in_a_pipe_is_plain_and_leaves_what_waits(home):
+    done = remit(*run_arguments("--home", home, ask="is it?"))
+
+    assert done.code == 0, done.err
+    assert ESC not in done.out + done.err
+    assert "pay-1.pdf  invoice   20.00 USD  paid" in done.out
+    assert "2 wait for a person" in done.out
+    assert f"--home {home}" in done.out
+    assert "approvals show apr-" in done.out
+
+
+def test_with_json_stdout_is_one_document_and_the_lines_go_to_stderr(home):
+    done = remit(*run_arguments("--home", home, "--json"))
+
+    assert done.code == 0
+    assert {d["file"]: d["status"] for d in done.json["documents"]} == {
+        "pay-1.pdf": "paid",
+        "pay-2.pdf": "waiting",
+        "pay-3.pdf": "refused",
+    }
+    assert done.json["home"] == str(home)
+    assert "pay-1" in done.err
+
+
+@pytest.mark.parametrize(("answer", "status"), [("approve", "paid"), ("reject", "refused")])
+def test_one_answer_for_all_is_given_where_it_is_open(home, answer, status):
+    done = remit(*run_arguments("--home", home, "--json", "--answer", answer))
+
+    documents = {d["file"]: d for d in done.json["documents"]}
+    assert documents["pay-2.pdf"]["status"] == status
+    assert documents["pay-3.pdf"]["rules"] == ["allowed_vendors"]
+
+
+def test_an_answer_from_the_command_line_drives_the_mission_on(home):
+    remit(*run_arguments("--home", home))
+    (asked,) = remit("approvals", "--home", home, "--json").json
+    assert asked["rules"] == ["require_approval_if_over"]
+
+    shown = remit("approvals", "show", asked["id"], "--home", home)
+    assert "amount = 900.00" in shown.out
+    assert "the limit is USD 500.00" in shown.out
+    assert f"remit approvals approve {asked['id']} --home {home}" in shown.out
+
+    wrong = remit("approvals", "steer", asked["id"], "--set", "amnt=1", "--home", home, "--json")
+    assert (wrong.code, wrong.json["code"]) == (2, "invalid_input")
+
+    steered = remit("approvals", "steer", asked["id"], "--set", "amount=450.00", "--note", "half", "--home", home)
+    assert steered.code == 0, steered.err
+    assert "mission completed" in steered.out
+
+    again = remit("approvals", "approve", asked["id"], "--home", home, "--json")
+    assert (again.code, again.json["code"]) == (1, "already_answered")
+    assert "hint:" in again.err
+
+
+def test_why_cost_and_the_lists_answer_from_the_record(home):
+    mission = remit(*run_arguments("--home", home, "--json")).json["mission"]
+
+    why = remit("--home", home, "why", f"{mission}/pay-1")
+    assert "office__pay permitted" in why.out
+    assert "amount = 20.00  (from person: " in why.out
+    assert "allowed_vendors" in remit("why", f"{mission}/pay-3", "--home", home).out
+    assert remit("cost", "--home", home, "--json").json["lines"][0]["tool"] == "office__pay"
+    assert remit("missions", "--json", "--home", home).json[0]["status"] == "waiting"
+    assert "pay-2" in remit("missions", "show", mission, "--home", home).out
+    assert "asks a person: require_approval_if_over" in remit("watch", mission, "--home", home).out
+    for listing in ("agents", "tools", "policies", "halt --list", "doctor"):
+        assert remit(*listing.split(), "--home", home, "--json").code == 0, listing
+    explained = remit("policies", "explain", "--agent", "clerk", "--tool", "office__pay", "--arg", "amount=9.00",
+                      "--arg", "vendor=Evil", "--arg", "currency=USD", "--home", home)  # fmt: skip
+    assert explained.out.startswith("deny:")
+
+    cancelled = remit("missions", "cancel", mission, "--home", home)
+    assert cancelled.code == 0
+    assert remit("missions", "cancel", mission, "--home", home).code == 1
+
+
+def test_a_halt_keeps_a_mission_standing_until_it_is_lifted(home):
+    assert remit("halt", "agent/clerk", "--reason", "look", "--home", home).code == 0
+    stands = remit(*run_arguments("--home", home, "--json"))
+    assert (stands.code, stands.json["documents"]) == (1, [])
+
+    assert remit("halt", "agent/clerk", "--lift", "--home", home).code == 0
+    assert "pay-1" in remit("watch", stands.json["mission"], "--home", home).out
+    assert remit("halt", "--home", home).code == 2
+
+
+def test_an_export_is_verified_without_a_home_and_a_change_is_named(home, tmp_path):
+    remit(*run_arguments("--home", home))
+    file = tmp_path / "record.jsonl"
+    assert remit("ledger", "export", "--jsonl", file, "--home", home).code == 0
+
+    key, seals = home / "ledger.vkey", home / "seals.log"
+    fine = remit("ledger", "verify", file, "--key", key, "--seals", seals, REMIT_HOME=str(tmp_path / "none"))
+    assert (fine.code, fine.out[:3]) == (0, "ok:"), fine.out + fine.err
+
+    lines = file.read_text().splitlines(keepends=True)
+    lines[4] = lines[4].replace('"actor":"', '"actor":"x')
+    file.write_text("".join(lines))
+    touched = remit("ledger", "verify", file, "--json")
+    assert (touched.code, touched.json["first_bad"]["line"]) == (4, 5)
+    assert remit("ledger", "verify", "--home", home).code == 0
+    assert remit("ledger", "verify", tmp_path / "nope").code == 2
+
+
+def test_a_mistake_is_told_with_its_line_and_changes_nothing(home, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text((OFFICE / "office.yaml").read_text().replace("agents: [clerk]", "agents: [clark]"))
+    told = remit("apply", "-f", bad, "--home", home)
+    assert told.code == 2
+    assert f"{bad}:" in told.err
+    assert remit("apply", "-f", tmp_path / "none.yaml", "--home", home).code == 2
+    assert remit("policies", "check", bad, "--home", home).code == 1
+    again = remit("apply", "-f", OFFICE / "office.yaml", "--home", home, "--json")
+    assert {change["action"] for change in again.json["changes"]} == {"unchanged"}
+
+
+@pytest.mark.parametrize("workflow", ["office", "payables"])
+def test_a_missing_folder_is_refused_before_anything_is_made(tmp_path, workflow):
+    done = remit("run", workflow, "--input", tmp_path / "none", "--home", tmp_path / "home", "--json")
+
+    assert (done.code, done.json["code"]) == (2, "invalid_input")
+    assert not (tmp_path / "home").exists()
+
+
+def test_misuse_of_the_command_line_has_the_same_form(tmp_path):
+    unknown = remit("misions")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "hint:" in unknown.err
+    assert remit("missions", "show", "--json").json["code"] == "invalid_input"
+    none = remit("missions", "--home", tmp_path / "none", "--json")
+    assert (none.code, none.json["code"]) == (2, "invalid_input")
+    assert remit("missions", REMIT_PARALLEL="many", REMIT_HOME=str(tmp_path)).code == 2

@@ -1,0 +1,268 @@
+"""The embedded driver: takes the lease, keeps missions moving, sees what others wrote, and stops when replaced."""
+
+import asyncio
+
+import pytest
+from tests.missions.builders import FakeTransport, a_home, a_payment, run
+from tests.missions.test_crashes import until
+from tests.missions.test_life import PAY, a_call, cancel, planner
+
+from remit.adapters.sqlite import SqliteStore
+from remit.errors import DriverReplaced, StoreUnreachable
+
+
+async def running(home):
+    """The driver's own loop, under way."""
+    await home.driver.take_over()
+    stop = asyncio.Event()
+    return asyncio.create_task(home.driver.run(stop)), stop
+
+
+async def ended(home, mission):
+    """Wait until the mission has ended; the story's bound is the bound."""
+    while not (await home.state(mission)).status.ended:
+        await asyncio.sleep(0.01)
+
+
+def test_taking_over_raises_the_epoch_each_time():
+    async def story():
+        home = await a_home(plan=planner())
+
+        assert [await home.driver.take_over(), await home.restarted().driver.take_over()] == [1, 2]
+
+    run(story())
+
+
+def test_every_claim_stands_under_the_epoch_of_its_driver():
+    async def story():
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        await home.drive(mission)
+        await home.answer()
+        home = home.restarted()
+        await home.drive(mission)
+
+        claims = [e.payload["epoch"] for e in await home.store.read(f"mission/{mission}") if e.kind == "step.started"]
+        assert claims == [1, 2]
+
+    run(story())
+
+
+def test_what_was_left_is_taken_up_when_the_driver_starts():
+    async def story():
+        home = await a_home(plan=planner())
+        missions = [await home.submit() for _ in range(5)]
+        task, stop = await running(home)
+
+        for mission in missions:
+            await ended(home, mission)
+        stop.set()
+        await task
+
+    run(story())
+
+
+def test_a_nudge_wakes_a_mission_at_once():
+    async def story():
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()))
+        task, stop = await running(home)
+        mission = await home.submit(**PAY)
+        home.driver.nudge(mission)
+        while not await home.questions():
+            await asyncio.sleep(0)
+        await home.answer()
+        home.driver.nudge(mission)
+
+        await ended(home, mission)
+        stop.set()
+        await task
+        assert home.made == ["pay"]
+
+    run(story())
+
+
+def test_what_another_process_submits_answers_and_halts_is_seen(tmp_path):
+    async def story():
+        path = tmp_path / "remit.sqlite"
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()), store=SqliteStore(path))
+        task, stop = await running(home)
+        guest = home.restarted()
+        guest.store = SqliteStore(path)
+        guest._assemble()
+
+        mission = await guest.submit(**PAY)
+        while not await guest.questions():
+            await asyncio.sleep(0.01)
+        await guest.answer()
+        await ended(guest, mission)
+
+        stop.set()
+        await task
+        assert home.made == ["pay"]
+        await guest.store.close()
+        await home.store.close()
+
+    run(story())
+
+
+def test_an_approval_that_expires_moves_its_mission_without_anybodys_help():
+    async def story():
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        task, stop = await running(home)
+        while not await home.questions():
+            await asyncio.sleep(0.01)
+        await until_listed(home, mission, "waiting")
+        home.clock.move(days=8)
+
+        await ended(home, mission)
+        stop.set()
+        await task
+
+    run(story())
+
+
+async def until_listed(home, mission, status):
+    while (await home.store.record("mission", mission))["status"] != status:
+        await asyncio.sleep(0.01)
+
+
+def test_a_driver_that_was_replaced_stops():
+    async def story():
+        home = await a_home(plan=planner())
+        await home.submit()
+        await home.driver.take_over()
+        await home.restarted().driver.take_over()
+
+        with pytest.raises(DriverReplaced):
+            await home.driver.run(asyncio.Event())
+
+    run(story())
+
+
+def test_a_store_that_fails_stops_the_driver():
+    async def story():
+        home = await a_home(plan=planner())
+        await home.submit()
+        await home.driver.take_over()
+
+        async def full(_commit):
+            raise StoreUnreachable("full")
+
+        home.store.commit = full
+        with pytest.raises(StoreUnreachable):
+            await home.driver.run(asyncio.Event())
+
+    run(story())
+
+
+def test_a_mission_that_cannot_be_read_stands_still_and_the_others_go_on():
+    async def story():
+        home = await a_home(plan=planner())
+        broken, sound = await home.submit(), await home.submit()
+        home.store._canonical[0] = home.store._canonical[0].replace(b'"seq":1', b'"seq":1 ')
+        task, stop = await running(home)
+
+        await ended(home, sound)
+        stop.set()
+        await task
+        assert (await home.store.record("mission", broken))["status"] == "working"
+
+    run(story())
+
+
+def test_stopping_gives_up_what_is_under_way_and_the_next_driver_goes_on():
+    async def story():
+        begun, release = asyncio.Event(), asyncio.Event()
+
+        async def slow(_context, _given):
+            begun.set()
+            await release.wait()
+            return "done"
+
+        home = await a_home(plan=slow)
+        mission = await home.submit()
+        task, stop = await running(home)
+        await begun.wait()
+        stop.set()
+        await task
+        release.set()
+
+        assert (await home.restarted().drive(mission)).ended
+        assert await home.output(mission) == "done"
+
+    run(story())
+
+
+def test_one_mission_is_driven_once_however_often_it_is_asked_for():
+    async def story():
+        home = await a_home(plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        await home.driver.take_over()
+
+        rests = await asyncio.gather(*(home.driver.drive(mission) for _ in range(5)))
+
+        assert all(rest.ended for rest in rests)
+        assert home.made == ["pay"]
+
+    run(story())
+
+
+def test_a_bounded_number_of_steps_of_one_mission_runs_at_once():
+    most = under_way = 0
+
+    async def story():
+        async def count(_context, _given):
+            nonlocal most, under_way
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+        home = await a_home(plan=planner(*({"step": f"s{n}", "skill": "w", "given": {}} for n in range(12))), w=count)
+        home.driver.parallel = 3
+        mission = await home.submit()
+        await home.drive(mission)
+
+    run(story())
+    assert most == 3
+
+
+def test_where_a_mission_stands_is_listed_after_each_rest():
+    async def story():
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        seen = [(await home.store.record("mission", mission))["status"]]
+        await home.drive(mission)
+        seen.append((await home.store.record("mission", mission))["status"])
+        await cancel(home, mission)
+        await home.drive(mission)
+        seen.append((await home.store.record("mission", mission))["status"])
+
+        assert seen == ["working", "waiting", "cancelled"]
+
+    run(story())
+
+
+def test_an_answer_is_acted_on_while_another_step_of_its_mission_still_runs():
+    async def story():
+        release = asyncio.Event()
+
+        async def slow(_context, _given):
+            await release.wait()
+
+        steps = [a_call(), {"step": "slow", "skill": "slow", "given": {}}]
+        home = await a_home(a_payment(tier="critical"), plan=planner(*steps), slow=slow, transport=FakeTransport())
+        mission = await home.submit(**PAY)
+        await home.driver.take_over()
+        driving = asyncio.create_task(home.driver.drive(mission))
+        while not await home.questions():
+            await asyncio.sleep(0)
+        await home.answer()
+        home.driver.nudge(mission)
+
+        await asyncio.wait_for(until(lambda: home.made == ["pay"]), 5)
+        release.set()
+        assert (await driving).ended
+
+    run(story())

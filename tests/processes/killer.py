@@ -1,0 +1,199 @@
+"""Runs the payables mission and kills it with SIGKILL at chosen ledger appends, from a process that forks.
+
+A child process takes a home as it stands, drives its mission with every approval answered `approve`, and dies at one
+append: just before the transaction that holds it begins (`before`), or just after it is durable and before anybody was
+told (`after`). A second child then takes the home up and finishes. Forking saves the imports, nothing else: each child
+opens the store, takes the lease and starts its own document server.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import mcp  # noqa: F401 -- imported here once, so that no child pays for it
+
+from remit.adapters.sqlite import SqliteStore
+from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home
+from remit.config import read_settings
+from remit.control_plane import ControlPlane, Given
+from remit.errors import AlreadyAnswered
+from remit.ledger import Commit, Result
+from remit.packs.payables import prepare, resource_files, sample_folder, stage
+
+#: No run takes this many rounds of answers; one that does goes in circles.
+_ROUNDS_MAX = 12
+_CHILD_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished mission has left behind, without what differs from run to run."""
+
+    status: str
+    payments: list[list[str]]
+    documents: list[list[object]]
+    #: Approvals that were answered, by what they were about.
+    answered: list[str]
+    #: How many entries the mission's run appended.
+    entries: int
+    verified: bool
+
+
+class KillingStore(SqliteStore):
+    """The real store, which kills its own process at the n-th entry that this process appends."""
+
+    def __init__(self, path: Path, kill_at: int, when: str) -> None:
+        super().__init__(path)
+        self.kill_at = kill_at
+        self.when = when
+        self.appended = 0
+
+    def write_group(self, commits: Sequence[Commit]) -> list[Result]:
+        """Write a group, unless its transaction holds the entry at which to die."""
+        count = sum(len(commit.entries) for commit in commits)
+        dies = self.appended < self.kill_at <= self.appended + count
+        if dies and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        results = super().write_group(commits)
+        self.appended += sum(len(result) for result in results if isinstance(result, tuple))
+        if dies and self.when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return results
+
+
+async def new_home(home: Path) -> None:
+    """A home with the pack applied and nothing submitted."""
+    settings = read_settings({}, home=home)
+    await create_home(settings)
+    prepare(home)
+    stage(home, sample_folder())
+    plane = await open_home(settings)
+    await plane.resources.apply(resource_files(), current_principal(plane))
+    await plane.close()
+
+
+async def run(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome:
+    """Submit the mission if it is not there, drive it and answer whatever waits, until nothing more can be answered."""
+    store = KillingStore(home / STORE_FILE, kill_at, when)
+    plane = await open_home(read_settings({}, home=home), store=store)
+    by = current_principal(plane)
+    listed = await plane.missions.all()
+    mission = listed[0]["id"] if listed else await plane.missions.submit("payables", stage(home, sample_folder()), by)
+    tried: set[str] = set()
+    for _ in range(_ROUNDS_MAX):
+        await plane.missions.drive(mission)
+        waiting = [a for a in await plane.approvals.all() if "approve" in a["answers"] and a["id"] not in tried]
+        if not waiting:
+            break
+        for approval in waiting:
+            tried.add(approval["id"])
+            try:
+                await plane.approvals.answer(Given(approval["id"], "approve"), by)
+            except AlreadyAnswered:
+                continue
+    return await _outcome(plane, home, mission, store.appended)
+
+
+async def _outcome(plane: ControlPlane, home: Path, mission: str, appended: int) -> Outcome:
+    report = await plane.missions.report(mission)
+    await plane.ledger.seal()
+    verdict = await plane.ledger.verify()
+    answered = await plane.approvals.all(answered=True)
+    outcome = Outcome(
+        status=report["status"],
+        payments=payments(home),
+        documents=[[d["file"], d["status"], d["rules"]] for d in report["documents"]],
+        answered=sorted(f"{a['title']}: {a['verdict']}" for a in answered if a["verdict"]),
+        entries=appended,
+        verified=verdict["ok"],
+    )
+    await plane.close()
+    return outcome
+
+
+def payments(home: Path) -> list[list[str]]:
+    """The payments in the ERP; the key names the mission, and differs from home to home."""
+    with sqlite3.connect(home / "erp.sqlite") as erp:
+        rows = erp.execute("SELECT invoice, vendor, account, amount, currency FROM payments ORDER BY 1, 2").fetchall()
+    return [list(row) for row in rows]
+
+
+def answered_in(home: Path) -> dict[str, str]:
+    """Approvals that stand answered in a home's store, whoever left it: id to verdict."""
+    with sqlite3.connect(home / STORE_FILE) as store:
+        rows = store.execute("SELECT key, value FROM record WHERE tbl = 'approval'").fetchall()
+    found = {key: json.loads(value)["verdict"] for key, value in rows}
+    return {key: verdict for key, verdict in found.items() if verdict}
+
+
+def in_child(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome | None:
+    """Run in a forked child; None where it was killed as asked.
+
+    Raises:
+        AssertionError: the child failed in any other way.
+    """
+    told = home.parent / f"{home.name}.outcome"
+    child = os.fork()
+    if child == 0:
+        signal.alarm(_CHILD_SECONDS)
+        try:
+            outcome = asyncio.run(run(home, kill_at=kill_at, when=when))
+            told.write_text(json.dumps(asdict(outcome)))
+        except BaseException:  # noqa: BLE001 -- a forked child must never return into its parent's code
+            import traceback
+
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return None
+    assert status == 0, f"the child ended with {status}"
+    outcome = Outcome(**json.loads(told.read_text()))
+    told.unlink()
+    return outcome
+
+
+def kill_and_finish(base: Path, work: Path, kill_at: int, when: str) -> tuple[Outcome, dict[str, str], dict[str, str]]:
+    """Kill a run of a copy of `base` at one append, finish it, and return how it ended and what stood answered."""
+    home = work / f"{when}-{kill_at}"
+    shutil.copytree(base, home)
+    first = in_child(home, kill_at=kill_at, when=when)
+    assert first is None, f"the run ended before its entry {kill_at}"
+    before = answered_in(home)
+    finished = in_child(home)
+    assert finished is not None
+    after = answered_in(home)
+    shutil.rmtree(home)
+    return finished, before, after
+
+
+def main(work: Path, first: int, step: int, when: str) -> None:
+    """Kill at every `step`-th append from `first`; prints one JSON line, and fails at the first difference."""
+    base = work / "base"
+    asyncio.run(new_home(base))
+    whole = work / "whole"
+    shutil.copytree(base, whole)
+    baseline = in_child(whole)
+    assert baseline is not None
+    points = range(first, baseline.entries + 1, step)
+    for point in points:
+        finished, before, after = kill_and_finish(base, work, point, when)
+        assert finished.verified, f"{when} {point}: the ledger does not verify"
+        assert finished.payments == baseline.payments, f"{when} {point}: {finished.payments}"
+        assert finished.documents == baseline.documents, f"{when} {point}: {finished.documents}"
+        assert finished.answered == baseline.answered, f"{when} {point}: {finished.answered}"
+        assert before.items() <= after.items(), f"{when} {point}: an answer was lost"
+    print(json.dumps({"killed": len(points), "entries": baseline.entries, "payments": len(baseline.payments)}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

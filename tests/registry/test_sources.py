@@ -1,0 +1,204 @@
+import pytest
+from tests.registry.builders import applied, lines, planned, source_text
+
+from remit.errors import InvalidResource
+from remit.quantities import Money
+from remit.registry import Registry, accept_tools, compare_pins, not_offered, tool_from_json, tool_to_json, tools_of
+from remit.tools import Origin, Role, Tier
+
+PAY = {
+    "name": "pay",
+    "description": "Pays.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"amount": {"type": "string"}, "iban": {"type": "string"}, "order": {"type": "string"}},
+    },
+}
+LIST = {
+    "name": "list",
+    "description": "Lists.",
+    "inputSchema": {"type": "object"},
+    "annotations": {"readOnlyHint": True},
+}
+ERP = """
+mcp:
+  command: [python, erp.py]
+timeout_seconds: 5
+tools:
+  pay:
+    tier: restricted-write
+    idempotent: true
+    poll: true
+    cost: {amount: '0.10', currency: USD}
+    extracts: {'$.lines.*.total': number}
+    roles:
+      amount: $.amount
+      account: {path: $.iban, from: [directory], strict: true}
+      order_id: $.order
+"""
+TRUSTED = {Origin.PERSON, Origin.DIRECTORY, Origin.ALLOW_LIST}
+
+
+def a_source(body=ERP):
+    return Registry.build(applied(source_text(body)).values()).source("erp")
+
+
+def test_a_tool_joins_what_the_source_offers_with_what_people_declared():
+    (pay,) = tools_of(a_source(), [PAY])
+
+    assert (pay.name, pay.source, pay.description) == ("erp__pay", "erp", "Pays.")
+    assert (pay.tier, pay.idempotent, pay.timeout_seconds) == (Tier.RESTRICTED_WRITE, True, 5.0)
+    assert pay.cost == Money.of("0.10", "USD")
+    assert pay.extracts == {"lines.*.total": "number"}
+    assert pay.role("account") == Role("account", "iban", frozenset({Origin.DIRECTORY}), strict=True)
+
+
+def test_amounts_and_references_may_also_be_extracted_but_an_account_may_not():
+    (pay,) = tools_of(a_source(ERP.replace("{path: $.iban, from: [directory], strict: true}", "$.iban")), [PAY])
+
+    assert pay.role("amount").origins == TRUSTED | {Origin.EXTRACTED}
+    assert pay.role("order_id").origins == TRUSTED | {Origin.EXTRACTED}
+    assert pay.role("account").origins == TRUSTED
+
+
+def test_a_tool_that_nobody_declared_is_critical_whatever_its_server_says():
+    assert [tool.tier for tool in tools_of(a_source(), [LIST])] == [Tier.CRITICAL]
+
+
+def test_a_declared_tool_without_a_tier_is_critical():
+    source = a_source("mcp: {command: [x]}\ntools: {list: {idempotent: true}}\n")
+
+    assert tools_of(source, [LIST])[0].tier is Tier.CRITICAL
+
+
+def test_tools_that_are_declared_but_not_offered_are_named():
+    assert not_offered(a_source(), [LIST]) == ("pay",)
+
+
+def _deep(levels):
+    schema = {"type": "object"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("definition", "told"),
+    [
+        ({**PAY, "inputSchema": {"type": "object", "properties": {"iban": {}, "order": {}}}}, "role 'amount' of 'pay'"),
+        ({**PAY, "inputSchema": {"type": "string"}}, "named inputs need `type: object`"),
+        ({**PAY, "inputSchema": {"type": "object", "$ref": "http://evil.example/s"}}, "leads out of the schema"),
+        ({**PAY, "inputSchema": None}, "a JSON Schema is a mapping"),
+        ({**PAY, "inputSchema": _deep(5_000)}, "nests more than 100 levels deep"),
+        ({"name": "a tool!"}, "cannot be used"),
+    ],
+)
+def test_a_definition_that_cannot_be_used_is_refused_with_its_fault(definition, told):
+    with pytest.raises(InvalidResource, match="Tool source 'erp'") as refused:
+        tools_of(a_source(), [definition])
+
+    assert told in refused.value.detail
+
+
+def test_a_name_that_stands_twice_is_refused():
+    with pytest.raises(InvalidResource, match="'list' stands twice"):
+        tools_of(a_source(), [LIST, LIST])
+
+
+def test_a_python_tool_may_declare_its_own_schema():
+    source = a_source("python: {module: acme.erp}\ntools: {list: {input: {type: object, required: [a]}}}\n")
+
+    assert tools_of(source, [LIST])[0].input_schema == {"type": "object", "required": ["a"]}
+
+
+# --- Files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "told"),
+    [
+        ("openapi: https://example.org/api.json\n", 4, "`openapi` is not built in this release; `mcp` or `python` is"),
+        ("sql: {url: x}\n", 4, "not built in this release"),
+        ("soap: {wsdl: x}\n", 4, "not built in this release"),
+        ("a2a: {url: x}\n", 4, "not built in this release"),
+        ("mcp:\n  url: https://example.org/mcp\n", 5, "`url` is not built in this release; `command` is"),
+        ("mcp: {command: [x]}\ncredential: {ref: erp}\n", 5, "credentials are not built in this release"),
+        ("mcp: {command: [x]}\npython: {module: m}\n", 5, "exactly one may stand: `mcp` is there already"),
+        ("description: nothing\n", 1, "expected `mcp` or `python`"),
+        ("mcp: {}\n", 4, "expected `command`"),
+        ("mcp: {command: []}\n", 4, "name a program"),
+        ("mcp:\n", 4, "`mcp` is empty"),
+        ("python: {module: m}\nenv: [A]\n", 5, "`env` is for a server that Remit starts"),
+        ("mcp: {command: [x]}\nenv: [A=b]\n", 5, "without a value"),
+        ("mcp: {command: [x]}\ntools: {t: {input: {type: object}}}\n", 5, "an MCP server's own schema counts"),
+        ("mcp: {command: [x]}\ntools: {t: {tier: harmless}}\n", 5, "read-only"),
+        ("mcp: {command: [x]}\ntools: {t: {roles: {amount: amount}}}\n", 5, "such as $.amount"),
+        ("mcp: {command: [x]}\ntools: {t: {roles: {amount: {path: $.a, from: [web]}}}}\n", 5, "directory"),
+        ("python: {module: m}\ntools: {t: {input: {type: objct}}}\n", 5, "not a JSON Schema that can be used"),
+        ("python: {module: m}\ntools: {t: {input: {type: object, $ref: 'file:///etc/passwd'}}}\n", 5, "leads out"),
+        ("mcp: {command: [x]}\ntimeout_seconds: 0\n", 5, "greater than 0"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused_at_its_line(body, line, told):
+    plan = planned(source_text(body))
+
+    assert lines(plan) == [("0.yaml", line)]
+    assert told in plan.errors[0].message
+
+
+def test_a_name_with_two_underscores_would_make_its_tools_ambiguous():
+    assert lines(planned(source_text("mcp: {command: [x]}\n", name="a__b"))) == [("0.yaml", 3)]
+
+
+def test_a_misspelt_role_is_warned_of():
+    plan = planned(source_text("mcp: {command: [x]}\ntools: {t: {roles: {ammount: $.a, invoice: $.b}}}\n"))
+
+    (problem,) = plan.problems
+    assert problem.severity == "warning"
+    assert "did you mean 'amount'?" in problem.message
+
+
+# --- Pins -----------------------------------------------------------------------------------------------------------
+
+
+def test_equal_definitions_have_equal_pins():
+    assert compare_pins(tools_of(a_source(), [PAY]), tools_of(a_source(), [PAY])) == ()
+
+
+def test_what_changed_in_a_definition_is_named():
+    accepted = tools_of(a_source(), [PAY, LIST])
+    altered = {**PAY, "description": "Pays at once.", "inputSchema": {**PAY["inputSchema"], "required": ["iban"]}}
+    extra = {"name": "wipe", "inputSchema": {"type": "object"}}
+
+    changes = compare_pins(accepted, tools_of(a_source(), [altered, extra]))
+
+    assert [str(change) for change in changes] == [
+        "erp__list is not offered any more",
+        "erp__pay has changed: description: 'Pays.' -> 'Pays at once.'; input.required: ['iban'] is new",
+        "erp__wipe is offered, but nobody accepted it yet",
+    ]
+
+
+def test_a_lowered_tier_breaks_the_pin():
+    lowered = tools_of(a_source(ERP.replace("restricted-write", "read-only")), [PAY])
+
+    (change,) = compare_pins(tools_of(a_source(), [PAY]), lowered)
+
+    assert change.what == ("tier: 'restricted-write' -> 'read-only'",)
+
+
+def test_an_accepted_tool_comes_back_from_the_store_as_it_was():
+    (pay,) = tools_of(a_source(), [PAY])
+
+    assert tool_from_json(tool_to_json(pay)) == pay
+    assert tool_to_json(pay)["pin"] == pay.pin
+
+
+def test_accepting_writes_what_is_new_and_removes_what_is_gone():
+    before = tools_of(a_source(), [PAY])
+
+    records = accept_tools(tools_of(a_source(), [PAY, LIST]), before)
+    back = accept_tools(before, tools_of(a_source(), [PAY, LIST]))
+
+    assert [(record.key, record.value is None) for record in records] == [("erp__list", False)]
+    assert [(record.key, record.value is None) for record in back] == [("erp__list", True)]
