@@ -1,9 +1,8 @@
 """Answering what waits: by asking the person at the terminal, or with one answer for all."""
 
-import signal
+import asyncio
+import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from remit.cli.cases import show_case
@@ -63,7 +62,7 @@ class Asking:
         names = [name for name in _KEYS.values() if name in approval["answers"]]
         prompt = "  " + ", ".join(f"[{name[0]}]{name[1:]}" for name in [*names, "later"]) + "? "
         while True:
-            typed = _read(prompt)
+            typed = await _read(prompt)
             if typed is None or typed.strip().lower() in {"l", "later"}:
                 self._later.add(approval["id"])
                 return 0
@@ -73,11 +72,11 @@ class Asking:
                 continue
             body: dict[str, Any] = {"verdict": verdict}
             if verdict == "steer":
-                changes = _changes(screen, approval)
+                changes = await _changes(screen, approval)
                 if not changes:
                     continue
                 body["changes"] = changes
-            note = _read("  note (may be empty): ")
+            note = await _read("  note (may be empty): ")
             if note and note.strip():
                 body["note"] = note.strip()
             if await _give(api, screen, approval, body):
@@ -86,10 +85,10 @@ class Asking:
                 return 1  # someone else was first; the mission goes on all the same
 
 
-def _changes(screen: Screen, approval: dict[str, Any]) -> dict[str, Any]:
+async def _changes(screen: Screen, approval: dict[str, Any]) -> dict[str, Any]:
     proposed = (approval["case"].get("action") or {}).get("arguments", {})
     lines = []
-    while (line := _read("  change NAME=VALUE (empty line when done): ")) and line.strip():
+    while (line := await _read("  change NAME=VALUE (empty line when done): ")) and line.strip():
         lines.append(line.strip())
     try:
         return assignments(lines, proposed)
@@ -112,21 +111,26 @@ async def _give(api: Client, screen: Screen, approval: dict[str, Any], body: dic
     return True
 
 
-def _read(prompt: str) -> str | None:
-    """A line that the person typed; None at the end of the input. Ctrl-C ends the command, not only the question."""
-    with _interruptible():
-        try:
-            return input(prompt)
-        except EOFError:
-            print()
-            return None
+async def _read(prompt: str) -> str | None:
+    """A line that the person typed; None at the end of the input.
+
+    The loop goes on while the person thinks, and Ctrl-C reaches it: `input` would miss a signal that comes in the
+    instant before it begins to wait.
+    """
+    print(prompt, end="", flush=True)
+    await _line_typed()
+    line = sys.stdin.readline()  # a terminal hands over a line at once, so this does not wait
+    if not line:
+        print()
+        return None
+    return line.rstrip("\n")
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    # The event loop's own handler would only note the signal, and `input` would go on waiting.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+async def _line_typed() -> None:
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(sys.stdin, typed.set)
     try:
-        yield
+        await typed.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        loop.remove_reader(sys.stdin)
