@@ -1,6 +1,7 @@
 """Running one command: its loop, its errors, its exit code."""
 
 import asyncio
+import signal
 import traceback
 from collections.abc import Awaitable, Callable
 
@@ -37,14 +38,22 @@ def run(work: Work, *, as_json: bool) -> None:
     except Exception as error:  # noqa: BLE001 -- the process boundary: a mistake of ours still has its exit code
         traceback.print_exception(error)
         code = _told(screen, _MISTAKE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         screen.note("interrupted; what was on its way is on record and goes on from there")
         code = Exits.INTERRUPTED
     raise typer.Exit(code)
 
 
 async def _awaited(work: Work, screen: Screen) -> Exits | None:
-    return await work(screen)
+    # The loop's own handler wakes it through a pipe. What `asyncio.run` installs does not: a signal that comes in the
+    # instant before the loop begins to wait would be heard only when something else happens.
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        return await work(screen)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _told(screen: Screen, problem: dict[str, object]) -> Exits:
