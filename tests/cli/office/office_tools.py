@@ -9,7 +9,7 @@ def pay(vendor: str, amount: str, currency: str, *, idempotency_key: str, contex
         db.execute("CREATE TABLE IF NOT EXISTS paid (key TEXT PRIMARY KEY, vendor TEXT, amount TEXT, currency TEXT)")
         db.execute("INSERT OR IGNORE INTO paid VALUES (?, ?, ?, ?)", (idempotency_key, vendor, amount, currency))
     if vendor == "Slow Ltd":
-        time.sleep(1.5)
+        time.sleep(4)
     return {"paid": amount}
 
 
