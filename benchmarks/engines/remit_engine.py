@@ -87,7 +87,7 @@ async def run(told: Order) -> dict[str, Any]:
 
     async def mission() -> str:
         name = await plane.missions.submit("bench", {"steps": told.steps}, by)
-        await plane.missions.drive(name)
+        await plane.missions.drive(name, by)
         return name
 
     if profiles:
@@ -97,7 +97,7 @@ async def run(told: Order) -> dict[str, Any]:
     METER.stop()
     if profiles:
         profiles.loop.disable()
-    shown = await plane.missions.show(names[-1])
+    shown = await plane.missions.show(names[-1], by)
     assert shown["status"] == "completed", shown["status"]
     await plane.close()
     if profiles:

@@ -142,7 +142,7 @@ class NoBudget(Refusal):
 
 
 class RightsExceeded(Refusal):
-    """The person on whose behalf the agent acts may not do this."""
+    """This person may not do this, nor may an agent on their behalf."""
 
     code = "rights_exceeded"
     hint = "Ask someone who holds the right, or have it granted in the person's `kind: Principal`."
@@ -367,6 +367,14 @@ class Unauthenticated(Misuse):
     code = "unauthenticated"
     status = 401
     hint = "Send the bearer token that `remit serve` wrote to serve.json in its home."
+
+
+class Misdirected(Misuse):
+    """The request is addressed to another host than this one."""
+
+    code = "misdirected"
+    status = 421
+    hint = "Address the server as 127.0.0.1 or localhost."
 
 
 class InvalidPlan(Misuse):

@@ -33,8 +33,9 @@ def test_health_needs_no_token_and_metrics_do():
 
 
 def test_a_page_whose_name_leads_here_is_refused_even_with_the_token():
-    assert get("/api/v1/missions", host="evil.example").status_code == 403
-    assert get("/healthz", host="evil.example:8321").status_code == 403
+    refused = get("/api/v1/missions", host="evil.example")
+    assert (refused.status_code, refused.json()["code"]) == (421, "misdirected")
+    assert get("/healthz", host="evil.example:8321").status_code == 421
     assert get("/api/v1/missions", host="evil.example", loopback_only=False).status_code == 200
 
 

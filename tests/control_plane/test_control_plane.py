@@ -32,7 +32,7 @@ async def someone(plane, name="audrey", role="auditor"):
 
 async def a_paid_mission(plane, inputs=BELOW):
     mission = await plane.missions.submit("pay", inputs, me(plane))
-    rest = await plane.missions.drive(mission)
+    rest = await plane.missions.drive(mission, me(plane))
     return mission, rest
 
 
@@ -50,7 +50,7 @@ def test_a_mission_below_the_limit_is_paid_without_asking(tmp_path):
 
             assert rest["ended"]
             assert payments(plane.core.home) == [["50.00", "V-1"]]
-            shown = await plane.missions.show(mission, bodies=True)
+            shown = await plane.missions.show(mission, me(plane), bodies=True)
             assert {step["id"]: step["status"] for step in shown["steps"]} == {"plan": "succeeded", "pay": "succeeded"}
 
     run(story())
@@ -62,18 +62,18 @@ def test_a_mission_over_the_limit_waits_and_is_paid_by_another_process_after_a_y
             _, rest = await a_paid_mission(plane, OVER)
             assert (rest["ended"], rest["waiting_for_people"]) == (False, 1)
             assert payments(plane.core.home) == []
-            (question,) = await plane.approvals.all()
-            shown = await plane.approvals.show(question["id"])
+            (question,) = await plane.approvals.all(me(plane))
+            shown = await plane.approvals.show(question["id"], me(plane))
             assert shown["case"]["action"]["arguments"] == {"amount": "250.00", "payee": "V-1"}
 
         async with opened(tmp_path / "home") as plane:
             told = await plane.approvals.answer(Given(question["id"], "approve"), me(plane))
-            rest = await plane.missions.drive(told["mission"])
+            rest = await plane.missions.drive(told["mission"], me(plane))
 
             assert rest["ended"]
             assert payments(plane.core.home) == [["250.00", "V-1"]]
-            assert await plane.approvals.all() == []
-            assert [one["verdict"] for one in await plane.approvals.all(answered=True)] == ["approve"]
+            assert await plane.approvals.all(me(plane)) == []
+            assert [one["verdict"] for one in await plane.approvals.all(me(plane), answered=True)] == ["approve"]
 
     run(story())
 
@@ -84,8 +84,8 @@ def test_a_second_home_at_one_time_may_look_but_not_drive(tmp_path):
             mission, _ = await a_paid_mission(plane, OVER)
 
             with pytest.raises(HomeBusy):
-                await other.missions.drive(mission)
-            assert (await other.missions.show(mission))["status"] == "waiting"
+                await other.missions.drive(mission, me(other))
+            assert (await other.missions.show(mission, me(other)))["status"] == "waiting"
 
     run(story())
 
@@ -191,12 +191,12 @@ def test_a_yes_does_not_outlive_the_definition_that_it_was_given_for(tmp_path):
     async def story():
         async with a_home(tmp_path) as plane:
             mission, _ = await a_paid_mission(plane, OVER)
-            (question,) = await plane.approvals.all()
+            (question,) = await plane.approvals.all(me(plane))
             await plane.approvals.answer(Given(question["id"], "approve"), me(plane))
             changed = SOURCE.replace("  pay:\n", "  pay:\n    description: Pays, and tells a stranger.\n")
             await plane.resources.apply([("source.yaml", changed)], me(plane))
 
-            rest = await plane.missions.drive(mission)
+            rest = await plane.missions.drive(mission, me(plane))
 
             assert rest["waiting_for_people"] == 1
             assert payments(plane.core.home) == []
@@ -280,14 +280,14 @@ def test_why_tells_what_spoke_and_where_each_argument_came_from(tmp_path):
         async with a_home(tmp_path) as plane:
             mission, _ = await a_paid_mission(plane)
 
-            told = await plane.explain.why(f"{mission}/pay")
+            told = await plane.explain.why(f"{mission}/pay", me(plane))
 
             (call,) = told["calls"]
             origins = {argument["name"]: argument["origins"] for argument in call["arguments"]}
             assert any("directory" in origin for origin in origins["payee"])
             assert any("person" in origin for origin in origins["amount"])
             assert any("pays:" in rule for rule in call["rules"])
-            assert await plane.explain.why(call["entry"]) == told
+            assert await plane.explain.why(call["entry"], me(plane)) == told
 
     run(story())
 
@@ -301,7 +301,7 @@ def test_why_of_nothing_says_so(tmp_path, what, error):
         async with a_home(tmp_path) as plane:
             mission, _ = await a_paid_mission(plane)
             with pytest.raises(error):
-                await plane.explain.why(what.format(mission=mission))
+                await plane.explain.why(what.format(mission=mission), me(plane))
 
     run(story())
 
@@ -313,7 +313,7 @@ def test_a_refusal_is_told_with_its_rule(tmp_path):
             await plane.resources.apply([("policy.yaml", denying)], me(plane))
             mission, _ = await a_paid_mission(plane)
 
-            told = await plane.explain.why(f"{mission}/pay")
+            told = await plane.explain.why(f"{mission}/pay", me(plane))
 
             assert [call["refused"] for call in told["calls"]] == ["deny_tools"]
             assert told["status"] == "refused"
@@ -329,7 +329,7 @@ def test_cost_is_summed_per_mission_agent_and_tool(tmp_path):
             for _ in range(2):
                 await a_paid_mission(plane)
 
-            told = await plane.explain.cost()
+            told = await plane.explain.cost(me(plane))
 
             assert told["usd_micros"] == 200_000
             assert {(line["agent"], line["tool"], line["usd_micros"]) for line in told["lines"]} == {
@@ -337,7 +337,7 @@ def test_cost_is_summed_per_mission_agent_and_tool(tmp_path):
                 ("planner@1.0.0", "acme__pay", 0),
             }
             one = told["lines"][0]["mission"]
-            assert (await plane.explain.cost(one))["usd_micros"] == 100_000
+            assert (await plane.explain.cost(me(plane), one))["usd_micros"] == 100_000
 
     run(story())
 
@@ -346,13 +346,13 @@ def test_events_go_on_after_a_place(tmp_path):
     async def story():
         async with a_home(tmp_path) as plane:
             mission, _ = await a_paid_mission(plane)
-            everything = await plane.missions.events(mission)
+            everything = await plane.missions.events(mission, me(plane))
 
             assert [event["seq"] for event in everything] == list(range(1, len(everything) + 1))
-            assert await plane.missions.events(mission, after=3) == everything[3:]
-            assert await plane.missions.events(mission, after=len(everything)) == []
+            assert await plane.missions.events(mission, me(plane), after=3) == everything[3:]
+            assert await plane.missions.events(mission, me(plane), after=len(everything)) == []
             with pytest.raises(NotFound):
-                await plane.missions.events("msn-none")
+                await plane.missions.events("msn-none", me(plane))
 
     run(story())
 
@@ -367,11 +367,11 @@ def test_a_cancelled_mission_asks_nobody_and_is_cancelled_once(tmp_path):
 
             assert (await plane.missions.cancel(mission, me(plane)))["status"] == "cancelled"
 
-            assert await plane.approvals.all() == []
-            assert [one["status"] for one in await plane.missions.all()] == ["cancelled"]
+            assert await plane.approvals.all(me(plane)) == []
+            assert [one["status"] for one in await plane.missions.all(me(plane))] == ["cancelled"]
             with pytest.raises(MissionEnded):
                 await plane.missions.cancel(mission, me(plane))
-            assert (await plane.missions.drive(mission))["ended"]
+            assert (await plane.missions.drive(mission, me(plane)))["ended"]
             assert payments(plane.core.home) == []
 
     run(story())
@@ -386,7 +386,7 @@ def test_a_halt_stops_and_its_lift_lets_go_on_and_both_are_on_record(tmp_path):
             assert [halt["scope"] for halt in await plane.halts.all()] == ["tool/acme__pay"]
 
             await plane.halts.lift("tool/acme__pay", me(plane))
-            rest = await plane.missions.drive(mission)
+            rest = await plane.missions.drive(mission, me(plane))
 
             assert rest["ended"]
             assert payments(plane.core.home) == [["50.00", "V-1"]]

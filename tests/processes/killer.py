@@ -84,12 +84,12 @@ async def run(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome:
     store = KillingStore(home / STORE_FILE, kill_at, when)
     plane = await open_home(read_settings({}, home=home), store=store)
     by = current_principal(plane)
-    listed = await plane.missions.all()
+    listed = await plane.missions.all(by)
     mission = listed[0]["id"] if listed else await plane.missions.submit("payables", stage(home, sample_folder()), by)
     tried: set[str] = set()
     for _ in range(_ROUNDS_MAX):
-        await plane.missions.drive(mission)
-        waiting = [a for a in await plane.approvals.all() if "approve" in a["answers"] and a["id"] not in tried]
+        await plane.missions.drive(mission, by)
+        waiting = [a for a in await plane.approvals.all(by) if "approve" in a["answers"] and a["id"] not in tried]
         if not waiting:
             break
         for approval in waiting:
@@ -102,10 +102,11 @@ async def run(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome:
 
 
 async def _outcome(plane: ControlPlane, home: Path, mission: str, appended: int) -> Outcome:
-    report = await plane.missions.report(mission)
+    by = current_principal(plane)
+    report = await plane.missions.report(mission, by)
     await plane.ledger.seal()
     verdict = await plane.ledger.verify()
-    answered = await plane.approvals.all(answered=True)
+    answered = await plane.approvals.all(by, answered=True)
     outcome = Outcome(
         status=report["status"],
         payments=payments(home),

@@ -30,10 +30,11 @@ from remit.missions import stream_of
 async def main(home, workflow, vendor, amount):
     async with closing(await open_home(Settings(Path(home)))) as plane:
         inputs = {"vendor": vendor, "amount": amount}
-        mission = await plane.missions.submit(workflow, inputs, current_principal(plane))
+        by = current_principal(plane)
+        mission = await plane.missions.submit(workflow, inputs, by)
         print(mission, flush=True)
         try:
-            rest = await plane.missions.drive(mission)
+            rest = await plane.missions.drive(mission, by)
         except RemitError as error:
             print(error.code, flush=True)
             return 3
@@ -88,7 +89,7 @@ def test_a_second_driver_on_one_home_is_told_who_drives_it_and_changes_nothing(h
         async with opened(home) as plane:
             before = await plane.core.store.rows()
             with pytest.raises(HomeBusy, match=str(process.pid)):
-                await plane.missions.drive(mission)
+                await plane.missions.drive(mission, me(plane))
             assert await plane.core.store.rows() == before
 
     with a_process_that_drives(home, "pay", OVER) as process:
@@ -101,12 +102,12 @@ def test_a_second_driver_on_one_home_is_told_who_drives_it_and_changes_nothing(h
 def test_a_guest_answers_while_another_process_drives_and_the_next_driver_goes_on(home):
     async def guest(mission):
         async with opened(home) as plane:
-            (question,) = await plane.approvals.all(mission=mission)
+            (question,) = await plane.approvals.all(me(plane), mission=mission)
             await plane.approvals.answer(Given(question["id"], "approve"), me(plane))
 
     async def next_driver(mission):
         async with opened(home) as plane:
-            return await plane.missions.drive(mission)
+            return await plane.missions.drive(mission, me(plane))
 
     with a_process_that_drives(home, "pay", OVER) as process:
         mission = says(process)
@@ -127,10 +128,10 @@ def test_a_guest_answers_and_the_process_that_drives_goes_on_by_itself(home):
             await driver.core.take_lease()
             stop = asyncio.Event()
             running = asyncio.create_task(driver.core.driver.run(stop))
-            while not (asked := await guest.approvals.all()):
+            while not (asked := await guest.approvals.all(me(guest))):
                 await asyncio.sleep(0.02)
             await guest.approvals.answer(Given(asked[0]["id"], "approve"), me(guest))
-            while (await guest.missions.show(mission))["status"] != "completed":
+            while (await guest.missions.show(mission, me(guest)))["status"] != "completed":
                 await asyncio.sleep(0.02)
             stop.set()
             await running
@@ -143,7 +144,7 @@ def test_a_driver_killed_at_work_leaves_a_home_that_the_next_one_goes_on_with(ho
     async def next_driver(mission):
         async with opened(home) as plane:
             (home / "there").touch()
-            return await plane.missions.drive(mission), await plane.ledger.verify()
+            return await plane.missions.drive(mission, me(plane)), await plane.ledger.verify()
 
     with a_process_that_drives(home, "patient", {**BELOW, "vendor": "there"}) as process:
         mission = says(process)
@@ -164,8 +165,8 @@ def test_a_paused_driver_that_comes_back_after_another_took_over_is_refused_and_
             process.send_signal(signal.SIGCONT)
             told = says(process), process.wait(_BOUND_SECONDS)
             late = (await plane.core.store.read_prefix("", after_idx=size))[:]
-            rest = await plane.missions.drive(mission)
-            return told, late, rest, await plane.missions.show(mission)
+            rest = await plane.missions.drive(mission, me(plane))
+            return told, late, rest, await plane.missions.show(mission, me(plane))
 
     with a_process_that_drives(home, "patient", {**BELOW, "vendor": "there"}) as process:
         mission = says(process)
@@ -187,10 +188,10 @@ def test_a_paused_driver_that_comes_back_after_another_took_over_is_refused_and_
 def test_a_paused_driver_cannot_pay_what_the_next_one_has_paid(home):
     async def answered(mission):
         async with opened(home) as plane:
-            (question,) = await plane.approvals.all(mission=mission)
+            (question,) = await plane.approvals.all(me(plane), mission=mission)
             await plane.approvals.answer(Given(question["id"], "approve"), me(plane))
             await plane.core.take_lease()
-            await plane.missions.drive(mission)
+            await plane.missions.drive(mission, me(plane))
 
     with a_process_that_drives(home, "pay", OVER) as process:
         mission = says(process)

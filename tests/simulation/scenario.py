@@ -214,10 +214,10 @@ class Life:
         await plane.resources.reload()
         by = plane.core.door.controls.registry.principal("owner")
         for _ in range(_ROUNDS_MAX):
-            rests = await asyncio.gather(*(plane.missions.drive(mission) for mission in missions))
+            rests = await asyncio.gather(*(plane.missions.drive(mission, by) for mission in missions))
             if all(rest["ended"] for rest in rests):
                 return True
-            for asked in await plane.approvals.all():
+            for asked in await plane.approvals.all(by):
                 verdict = self.random.choice(["approve", "approve", "reject"])
                 try:
                     await plane.approvals.answer(Given(asked["id"], verdict), by)

@@ -26,8 +26,8 @@ async def a_mission() -> None:
         assert_type(person, Principal)
         mission = await plane.missions.submit("stationery", {"packs": 2}, person)
         assert_type(mission, str)
-        assert_type(await plane.missions.drive(mission), dict[str, Any])
-        for question in await plane.approvals.all(mission=mission):
+        assert_type(await plane.missions.drive(mission, person), dict[str, Any])
+        for question in await plane.approvals.all(person, mission=mission):
             assert_type(question, dict[str, Any])
             await plane.approvals.answer(Given(ApprovalId(question["id"]), "approve"), person)
         assert_type(await plane.ledger.export(person, mission=mission), list[bytes])

@@ -23,17 +23,18 @@ class AnswerBody(Body):
 @routes.get("/approvals")
 async def list_approvals(
     plane: Plane,
+    by: By,
     mission: Annotated[str, Query(description="Only this mission's.")] = "",
     answered: Annotated[bool, Query(description="Also those that were answered.")] = False,
 ) -> list[dict[str, Any]]:
     """Questions to people, oldest first."""
-    return await plane.approvals.all(mission=mission, answered=answered)
+    return await plane.approvals.all(by, mission=mission, answered=answered)
 
 
 @routes.get("/approvals/{approval}")
-async def show_approval(approval: str, plane: Plane) -> dict[str, Any]:
+async def show_approval(approval: str, plane: Plane, by: By) -> dict[str, Any]:
     """One question with its whole case: action, reasons, evidence, and what each answer does."""
-    return await plane.approvals.show(approval)
+    return await plane.approvals.show(approval, by)
 
 
 @routes.post("/approvals/{approval}/answer")

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from remit.api.problems import problem
-from remit.errors import RightsExceeded, Unauthenticated
+from remit.errors import Misdirected, Unauthenticated
 
 #: The only route that needs no token.
 _OPEN = "/healthz"
@@ -29,12 +29,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         if self._loopback_only and not is_loopback(host_of(headers.get("host", ""))):
-            refused = RightsExceeded(
-                "The request's Host header does not name this machine.",
-                hint="Address the server as 127.0.0.1 or localhost.",
-                rule="foreign_host",
-            )
-            await problem(refused)(scope, receive, send)
+            await problem(Misdirected("Its Host header does not name this machine."))(scope, receive, send)
         elif scope["path"] != _OPEN and not compare_digest(
             headers.get("authorization", "").encode("latin-1"), self._expected
         ):

@@ -30,9 +30,8 @@ class Served:
             self.plane.core.driver.nudge(MissionId(mission))
             return
         await self.plane.resources.reload()
-        for listed in await self.plane.missions.all():
-            if listed["status"] not in {"completed", "failed", "cancelled"}:
-                self.plane.core.driver.nudge(MissionId(listed["id"]))
+        for open_mission in await self.plane.missions.open():
+            self.plane.core.driver.nudge(MissionId(open_mission))
 
 
 class Body(BaseModel):

@@ -27,7 +27,7 @@ async def show_ledger(
 async def export_ledger(plane: Plane, by: By, mission: Mission = "") -> Response:
     """Lines that a stranger can verify, `remit ledger verify FILE`: of everything, or of one mission with proofs."""
     if mission:
-        await plane.missions.show(mission)
+        await plane.missions.require_seen(mission, by)
     lines = await plane.ledger.export(by, mission=mission)
     return Response(b"".join(lines), media_type="application/jsonl")
 
@@ -39,17 +39,16 @@ async def verify_ledger(plane: Plane) -> dict[str, Any]:
 
 
 @routes.get("/cost")
-async def show_cost(plane: Plane, mission: Mission = "") -> dict[str, Any]:
+async def show_cost(plane: Plane, by: By, mission: Mission = "") -> dict[str, Any]:
     """What models and priced tools have cost, per mission, agent and tool; amounts in US dollar micro-units."""
-    if mission:
-        await plane.missions.show(mission)
-    return await plane.explain.cost(mission)
+    return await plane.explain.cost(by, mission)
 
 
 @routes.get("/why")
 async def explain_call(
     plane: Plane,
+    by: By,
     call: Annotated[str, Query(description="`MISSION/STEP`, or an entry of a step's stream.")],
 ) -> dict[str, Any]:
     """Every call of a step: what spoke for and against it, and the origin of each argument."""
-    return await plane.explain.why(call)
+    return await plane.explain.why(call, by)

@@ -26,43 +26,44 @@ async def submit_mission(body: Submission, home: Home, by: By) -> dict[str, Any]
 
 
 @routes.get("/missions")
-async def list_missions(plane: Plane) -> list[dict[str, Any]]:
-    """Every mission, oldest first."""
-    return await plane.missions.all()
+async def list_missions(plane: Plane, by: By) -> list[dict[str, Any]]:
+    """The missions that you submitted or may answer a question of, oldest first; all, if you may read the ledger."""
+    return await plane.missions.all(by)
 
 
 @routes.get("/missions/{mission}")
 async def show_mission(
     mission: str,
     plane: Plane,
+    by: By,
     bodies: Annotated[bool, Query(description="Also what the steps read and wrote.")] = False,
 ) -> dict[str, Any]:
     """Where one mission stands: its steps, open questions and budget."""
-    return await plane.missions.show(mission, bodies=bodies)
+    return await plane.missions.show(mission, by, bodies=bodies)
 
 
 @routes.get("/missions/{mission}/events")
 async def mission_events(
     mission: str,
     plane: Plane,
+    by: By,
     after: Annotated[int, Query(ge=0, description="The last `seq` that is known.")] = 0,
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for something to happen.")] = 0,
 ) -> list[dict[str, Any]]:
     """What happened in the mission after `after`, oldest first; waits up to `wait` seconds where nothing has yet."""
-    return await plane.missions.events(mission, after=after, wait_seconds=wait)
+    return await plane.missions.events(mission, by, after=after, wait_seconds=wait)
 
 
 @routes.get("/missions/{mission}/report")
-async def mission_report(mission: str, plane: Plane) -> dict[str, Any]:
+async def mission_report(mission: str, plane: Plane, by: By) -> dict[str, Any]:
     """The workflow's report of the mission as it stands now."""
-    return await plane.missions.report(mission)
+    return await plane.missions.report(mission, by)
 
 
 @routes.post("/missions/{mission}/drive")
-async def drive_mission(mission: str, plane: Plane) -> dict[str, Any]:
+async def drive_mission(mission: str, plane: Plane, by: By) -> dict[str, Any]:
     """Drive the mission until it waits for people, stands still or has ended; answers then, and seals the record."""
-    await plane.missions.show(mission)
-    rest = await plane.missions.drive(mission)
+    rest = await plane.missions.drive(mission, by)
     await plane.ledger.seal()
     return rest
 

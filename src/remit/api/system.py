@@ -1,6 +1,5 @@
 """The process itself: version, health, and numbers for Prometheus."""
 
-from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -41,45 +40,25 @@ async def metrics(plane: Plane) -> Response:
 
 
 async def _numbers(plane: ControlPlane) -> str:
-    missions = Counter(mission["status"] for mission in await plane.missions.all())
-    approvals = await plane.core.store.records("approval")
-    sealed = await plane.core.store.record("seal-state", "range")
-    entries = await _entries(plane, after=sealed["size"] if sealed else 0)
-    cost = await plane.explain.cost()
+    found = await plane.numbers.look()
     lines = _family("remit_missions", "gauge", "Missions by where they stand.")
-    lines += [f'remit_missions{{status="{status}"}} {missions[status]}' for status in _STATUSES]
+    lines += [f'remit_missions{{status="{status}"}} {found.missions.get(status, 0)}' for status in _STATUSES]
     for name, kind, told, value in (
-        (
-            "remit_approvals_open",
-            "gauge",
-            "Questions that wait for people.",
-            sum(not a["verdict"] for _, a in approvals),
-        ),
-        ("remit_ledger_entries", "counter", "Entries in the ledger.", entries),
-        (
-            "remit_ledger_entries_sealed",
-            "counter",
-            "Entries that a signed head covers.",
-            sealed["size"] if sealed else 0,
-        ),
+        ("remit_approvals_open", "gauge", "Questions that wait for people.", found.approvals_open),
+        ("remit_ledger_entries", "counter", "Entries in the ledger.", found.entries),
+        ("remit_ledger_entries_sealed", "counter", "Entries that a signed head covers.", found.entries_sealed),
         (
             "remit_cost_usd_micros",
             "counter",
             "What models and priced tools cost, in US dollar micros.",
-            cost["usd_micros"],
+            found.usd_micros,
         ),
     ):
         lines += [*_family(name, kind, told), f"{name} {value}"]
     lines += _family("remit_tokens", "counter", "Tokens of language models.")
-    lines += [f'remit_tokens{{direction="{way}"}} {cost[f"tokens_{way}"]}' for way in ("input", "output")]
+    lines.append(f'remit_tokens{{direction="input"}} {found.tokens_input}')
+    lines.append(f'remit_tokens{{direction="output"}} {found.tokens_output}')
     return "\n".join(lines) + "\n"
-
-
-async def _entries(plane: ControlPlane, *, after: int) -> int:
-    """How many entries there are: the last one's place, found from the sealed head on."""
-    while page := await plane.core.store.rows(after_idx=after, limit=1000):
-        after = page[-1][0]
-    return after
 
 
 def _family(name: str, kind: str, told: str) -> list[str]:

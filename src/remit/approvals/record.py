@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from remit.identity import Principal, Right, rights_of
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRecord:
@@ -25,6 +27,13 @@ class ApprovalRecord:
     verdict: str = ""
     answered_by: str = ""
     answered_at_us: int = 0
+
+    def may_be_answered_by(self, by: Principal) -> bool:
+        """True where this person is among those who are asked, and has the right to answer."""
+        if Right.APPROVE not in rights_of(by):
+            return False
+        names = {named.removeprefix("role:").removeprefix("principal:") for named in self.approvers}
+        return by.id in names or bool(names & by.roles) or "owner" in by.roles
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is stored."""

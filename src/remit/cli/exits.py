@@ -39,4 +39,4 @@ def exit_of(problem: Mapping[str, Any]) -> Exits:
     status = problem.get("status", 500)
     if status >= 500:
         return Exits.FAULT
-    return Exits.MISUSED if status in {400, 401, 404, 405, 422} else Exits.REFUSED
+    return Exits.MISUSED if status in {400, 401, 404, 405, 421, 422} else Exits.REFUSED

@@ -25,7 +25,11 @@ def serve(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve REST v1 and drive all missions of the home until SIGTERM or Ctrl-C."""
+    """Serve REST v1 and drive all missions of the home until SIGTERM or Ctrl-C.
+
+    Whoever holds the token of HOME/serve.json acts as the user who started the server: their answers and changes stand
+    in the record under that user's name. Only this user can read the file; do not hand the token on.
+    """
 
     async def work(screen: Screen) -> None:
         # The server and all adapters: not for `--help`.

@@ -11,6 +11,7 @@ from remit.control_plane.explain import Explain
 from remit.control_plane.halts import Halts
 from remit.control_plane.ledger import Ledger
 from remit.control_plane.missions import Missions
+from remit.control_plane.numbers import Numbers
 from remit.control_plane.resources import Resources, kinds
 from remit.identity import Principal
 from remit.missions import Given
@@ -28,6 +29,7 @@ class ControlPlane:
     ledger: Ledger
     explain: Explain
     doctor: Doctor
+    numbers: Numbers
 
     @classmethod
     def of(cls, core: Core) -> "ControlPlane":
@@ -41,6 +43,7 @@ class ControlPlane:
             Ledger(core),
             Explain(core),
             Doctor(core),
+            Numbers(core),
         )
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from remit.approvals import ApprovalRecord
 from remit.control_plane.core import Core, iso
+from remit.control_plane.seen import missions_seen, require_seen
 from remit.identity import Principal
 from remit.ids import ApprovalId
 from remit.missions import Given, answer, find_approval
@@ -17,19 +18,24 @@ class Approvals:
 
     core: Core
 
-    async def all(self, *, mission: str = "", answered: bool = False) -> list[dict[str, Any]]:
-        """Open questions (with `answered`: all), oldest first."""
+    async def all(self, by: Principal, *, mission: str = "", answered: bool = False) -> list[dict[str, Any]]:
+        """Open questions (with `answered`: all) of the missions that this person sees, oldest first."""
+        seen = await missions_seen(self.core, by)
         records = [ApprovalRecord.from_json(value) for _, value in await self.core.store.records("approval")]
-        wanted = [r for r in records if (answered or not r.verdict) and mission in {"", r.mission}]
+        wanted = [
+            r for r in records if (answered or not r.verdict) and mission in {"", r.mission} and r.mission in seen
+        ]
         return [await self._shown(record) for record in sorted(wanted, key=lambda r: (r.asked_at_us, r.step))]
 
-    async def show(self, approval: str) -> dict[str, Any]:
+    async def show(self, approval: str, by: Principal) -> dict[str, Any]:
         """One question with its whole case: action, reasons, evidence, and what each answer does.
 
         Raises:
             NotFound: there is none.
+            RightsExceeded: this person does not see its mission.
         """
         record = await find_approval(self.core.store, ApprovalId(approval))
+        await require_seen(self.core, record.mission, by)
         case = await self.core.door.vault.open(Pointer(record.mission, record.case))
         return {**await self._shown(record), "case": case}
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from remit.control_plane.core import Core, iso
+from remit.control_plane.seen import missions_seen, require_seen
 from remit.errors import InvalidInput, NotFound
 from remit.gateway import text_of
+from remit.identity import Principal
 from remit.ids import MissionId, StepId, StreamId
 from remit.ledger import Entry
 from remit.missions import ActiveMission
@@ -21,7 +23,7 @@ class Explain:
 
     core: Core
 
-    async def why(self, what: str) -> dict[str, Any]:
+    async def why(self, what: str, by: Principal) -> dict[str, Any]:
         """Every call of a step: what spoke for and against it, and the origin of each argument.
 
         Args:
@@ -30,8 +32,10 @@ class Explain:
         Raises:
             InvalidInput: not of that form.
             NotFound: no such mission or step.
+            RightsExceeded: this person does not see the mission.
         """
         mission, step = _parse(what)
+        await require_seen(self.core, mission, by)
         active = await ActiveMission.load(mission, self.core.store, self.core.door.vault)
         held = active.state.steps.get(step)
         if held is None:
@@ -58,14 +62,25 @@ class Explain:
             "approvals": questions,
         }
 
-    async def cost(self, mission: str = "") -> dict[str, Any]:
-        """What models and priced tools have cost, per mission, agent and tool; amounts in US dollar micro-units."""
+    async def cost(self, by: Principal, mission: str = "") -> dict[str, Any]:
+        """What models and priced tools have cost, per mission, agent and tool; amounts in US dollar micro-units.
+
+        Of all missions that this person sees, or of one.
+
+        Raises:
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
+        """
+        if mission:
+            await require_seen(self.core, mission, by)
+        seen = {mission} if mission else await missions_seen(self.core, by)
         rows: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         tools: dict[tuple[str, str, int], str] = {}
         after = 0
         prefix = f"step/{mission}/" if mission else "step/"
         while page := await self.core.store.read_prefix(prefix, after_idx=after, limit=_PAGE):
             for entry in page:
+                if entry.stream.split("/")[1] not in seen:
+                    continue
                 if entry.kind == "call.permitted":
                     tools[entry.stream, entry.payload["key"], entry.payload["try"]] = entry.payload["tool"]
                 elif entry.kind in {"call.done", "call.lost"}:

@@ -8,6 +8,7 @@ from typing import Any
 
 from remit.budgets import mission_balance
 from remit.control_plane.core import Core, iso
+from remit.control_plane.seen import missions_seen, require_seen
 from remit.errors import NotFound
 from remit.identity import Principal, Right, require
 from remit.ids import MissionId, StreamId
@@ -26,6 +27,7 @@ from remit.missions import (
 from remit.state import Pointer
 
 _PAGE_MAX = 1000
+_ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class Missions:
         found = core.door.controls.registry.workflow(workflow)
         return await submit(core.door, core.clock, core.ids, by, Submission(found, inputs, core.reader))
 
-    async def drive(self, mission: str) -> dict[str, Any]:
+    async def drive(self, mission: str, by: Principal) -> dict[str, Any]:
         """Drive a mission until it waits for people, stands still or has ended.
 
         Raises:
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
             HomeBusy: another process drives this home.
         """
+        await require_seen(self.core, mission, by)
         await self.core.take_lease()
         rest: Rest = await self.core.driver.drive(MissionId(mission))
         return {
@@ -61,8 +65,9 @@ class Missions:
             "waiting_for_people": rest.waiting_for_people,
         }
 
-    async def all(self) -> list[dict[str, Any]]:
-        """Every mission, oldest first."""
+    async def all(self, by: Principal) -> list[dict[str, Any]]:
+        """The missions that this person sees, oldest first."""
+        seen = await missions_seen(self.core, by)
         return [
             {
                 "id": mission,
@@ -74,14 +79,28 @@ class Missions:
                 "ended_at": iso(listed.get("ended_at_us", 0)),
             }
             for mission, listed in await self.core.store.records("mission")
+            if mission in seen
         ]
 
-    async def show(self, mission: str, *, bodies: bool = False) -> dict[str, Any]:
+    async def open(self) -> list[str]:
+        """Every mission that has not ended, for whoever drives them; names only."""
+        return [key for key, listed in await self.core.store.records("mission") if listed["status"] not in _ENDED]
+
+    async def require_seen(self, mission: str, by: Principal) -> None:
+        """Return where this person sees the mission.
+
+        Raises:
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
+        """
+        await require_seen(self.core, mission, by)
+
+    async def show(self, mission: str, by: Principal, *, bodies: bool = False) -> dict[str, Any]:
         """One mission: where it stands, its steps and its open questions; with `bodies`, what they read and wrote.
 
         Raises:
-            NotFound: there is no such mission.
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
         """
+        await require_seen(self.core, mission, by)
         active = await self._load(mission)
         state = active.state
         assert state.submitted is not None
@@ -112,12 +131,15 @@ class Missions:
             "ledger": {"stream": active.stream, "entries": state.version},
         }
 
-    async def events(self, mission: str, *, after: int = 0, wait_seconds: float = 0) -> list[dict[str, Any]]:
+    async def events(
+        self, mission: str, by: Principal, *, after: int = 0, wait_seconds: float = 0
+    ) -> list[dict[str, Any]]:
         """What happened in a mission's life after this place in its stream; waits for something to happen if asked.
 
         Raises:
-            NotFound: there is no such mission.
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
         """
+        await require_seen(self.core, mission, by)
         stream = stream_of(MissionId(mission))
         deadline = asyncio.get_running_loop().time() + min(wait_seconds, 30)
         while True:
@@ -125,8 +147,6 @@ class Missions:
             if entries or asyncio.get_running_loop().time() >= deadline:
                 break
             await asyncio.sleep(0.05)
-        if not entries and after == 0:
-            raise NotFound(f"There is no mission {mission}.")
         return [
             {
                 "seq": entry.seq,
@@ -139,9 +159,13 @@ class Missions:
             for entry in entries
         ]
 
-    async def report(self, mission: str) -> dict[str, Any]:
-        """The workflow's report of a mission, whatever its state; a workflow without one gives the mission itself."""
-        shown = await self.show(mission, bodies=True)
+    async def report(self, mission: str, by: Principal) -> dict[str, Any]:
+        """The workflow's report of a mission, whatever its state; a workflow without one gives the mission itself.
+
+        Raises:
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it.
+        """
+        shown = await self.show(mission, by, bodies=True)
         shown["questions"] = {
             approval["id"]: await self._case(mission, approval["id"]) for approval in shown["approvals"]
         }

@@ -127,8 +127,6 @@ async def _steer(
 
 def _check_right(by: Principal, record: ApprovalRecord) -> None:
     require(by, Right.APPROVE)
-    for named in record.approvers:
-        name = named.removeprefix("role:").removeprefix("principal:")
-        if name == by.id or name in by.roles or "owner" in by.roles:
-            return
-    raise RightsExceeded(f"{record.id} may be answered by {', '.join(record.approvers)}; {by.id} is not among them.")
+    if not record.may_be_answered_by(by):
+        asked = ", ".join(record.approvers)
+        raise RightsExceeded(f"{record.id} may be answered by {asked}; {by.id} is not among them.")

@@ -46,8 +46,8 @@ def the_report(home: Path, documents: Path, environment: dict[str, str]) -> dict
         by = current_principal(plane)
         await plane.resources.apply(resource_files(), by)
         mission = await plane.missions.submit("payables", stage(home, documents), by)
-        await plane.missions.drive(mission)
-        report = await plane.missions.report(mission)
+        await plane.missions.drive(mission, by)
+        report = await plane.missions.report(mission, by)
         await plane.close()
         return report
 

@@ -32,12 +32,13 @@ class Mission:
         self.by = current_principal(plane)
 
     async def report(self) -> dict[str, dict[str, Any]]:
-        await self.plane.missions.drive(self.id)
-        told = await self.plane.missions.report(self.id)
+        await self.plane.missions.drive(self.id, self.by)
+        told = await self.plane.missions.report(self.id, self.by)
         return {one["file"]: one for one in told["documents"]}
 
     async def question(self, file: str) -> dict[str, Any]:
-        asked = [await self.plane.approvals.show(one["id"]) for one in await self.plane.approvals.all(mission=self.id)]
+        listed = await self.plane.approvals.all(self.by, mission=self.id)
+        asked = [await self.plane.approvals.show(one["id"], self.by) for one in listed]
         (found,) = [one for one in asked if file in one["case"]["title"]]
         return found
 
@@ -197,7 +198,7 @@ def test_a_yes_while_the_vendor_is_still_unknown_pays_nothing_and_asks_nothing_a
 
         assert after["status"] == "waiting"
         assert "still not in the ERP" in after["reasons"][-1]
-        assert await mission.plane.approvals.all(mission=mission.id) == []
+        assert await mission.plane.approvals.all(mission.by, mission=mission.id) == []
         assert mission.payments() == {}
 
     play(tmp_path, scenario, a_folder(tmp_path))
