@@ -1,6 +1,7 @@
 """What a person's yes is worth: bound to the call, the tool and the policy; and what goes without asking."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -20,7 +21,7 @@ from tests.gateway.builders import (
 )
 
 from remit.approvals import StandingApproval
-from remit.errors import LoopStopped, NoPolicy, NotGranted, PolicyDenied, RightsExceeded, UnknownTool
+from remit.errors import LoopStopped, NoPolicy, NotBuilt, NotGranted, PolicyDenied, RightsExceeded, UnknownTool
 from remit.gateway import Suspended, ToolResult
 from remit.quantities import Money
 
@@ -428,5 +429,68 @@ def test_an_agent_version_is_known_to_policy_by_its_name():
 
         assert len(door.transport.calls) == 1
         assert (await door.store.balance(f"agent/{MISSION}/payer")).limit == 100 * DOLLAR
+
+    run(story())
+
+
+# --- policies in shadow, and what a permit owes
+
+
+def test_what_a_policy_in_shadow_would_have_done_stands_beside_the_permit():
+    async def story():
+        shadow = open_policy("mode: shadow\nspending_limit_usd: 5", name="tighter")
+        door = await a_door(a_payment(), policies=[open_policy(), shadow])
+
+        await door.call("bank__pay", **PAY)
+
+        (permit,) = await door.entries("call.permitted")
+        assert permit.payload["shadow"] == {
+            "answer": "deny",
+            "differs": True,
+            "rules": ["tighter:spending_limit", "tighter:tools"],
+        }
+        assert "tighter:spending_limit" not in permit.payload["rules"]
+
+    run(story())
+
+
+def test_a_policy_in_shadow_never_permits_by_itself():
+    async def story():
+        door = await a_door(a_payment(), policies=[open_policy("mode: shadow")])
+
+        with pytest.raises(NoPolicy, match="is in shadow"):
+            await door.call("bank__pay", **PAY)
+
+        (refused,) = await door.entries("call.refused")
+        assert refused.payload["shadow"]["answer"] == "permit"
+        assert door.transport.calls == []
+
+    run(story())
+
+
+def test_a_yes_stays_good_when_a_policy_is_tried_in_shadow():
+    async def story():
+        door = await a_critical_door()
+        wait = await waits(door)
+        shadow = open_policy("mode: shadow\ndeny_tools: [bank__pay]", name="tried")
+        door.door.controls = some_controls(a_payment(tier="critical"), policies=[open_policy(), shadow])
+
+        await door.call("bank__pay", leave=approved(wait), **PAY)
+
+        assert len(door.transport.calls) == 1
+
+    run(story())
+
+
+def test_what_the_door_cannot_do_to_an_answer_is_refused_before_the_call():
+    async def story():
+        masking = replace(open_policy(), redact=("email",))
+        door = await a_door(a_tool("crm__read"), policies=[masking])
+
+        with pytest.raises(NotBuilt) as refused:
+            await door.call("crm__read")
+
+        assert refused.value.rule == "redact"
+        assert door.transport.calls == []
 
     run(story())

@@ -40,7 +40,9 @@ def told(fields):
         ("allowed_vendor: [Vendor_A]", "allowed_vendor", "unknown field; did you mean 'allowed_vendors'?"),
         ("tools: [pay]", "tools[0]", "expected SOURCE__TOOL"),
         ("tools: ['bank__[a-z]']", "tools[0]", "is no tool"),
-        ("mode: shadow", "mode", "modes are not built"),
+        ("mode: silent", "mode", "'enforce' or 'shadow'"),
+        ("redact: [email]", "redact", "redaction is not built in this release"),
+        ("redact_by: tokenise", "redact_by", "nothing to redact"),
         ("agent: payer", "agents", "write either agent or agents"),
         ("approvers: []", "approvers", "at least 1 item"),
         ("approval_expires_hours: 0", "approval_expires_hours", "greater than or equal to 1"),
@@ -62,7 +64,7 @@ def test_every_error_is_reported_together():
     problems = told(
         "spending_limit_usd: many\n"
         "max_turns: 0\n"
-        "mode: shadow\n"
+        "mode: silent\n"
         "conditions:\n"
         "  - {name: a, when: 'true', effect: deny}\n"
         "  - {name: a, when: 'amount', effect: deny}\n"

@@ -94,6 +94,9 @@ def _tell_call(screen: Screen, call: dict[str, Any]) -> None:
         screen.say(f"  because: {_because(call['why'])}")
     elif call["rules"]:
         screen.say(f"  rules: {', '.join(map(str, call['rules']))}")
+    if call.get("shadow"):
+        would = {"permit": "permit it", "ask": "ask a person", "deny": "deny it"}[call["shadow"]["answer"]]
+        screen.say(f"  in shadow: would {would}, by {', '.join(call['shadow']['rules'])}")
     if call.get("leave"):
         screen.say(f"  with leave of approval {call['leave']}")
     for argument in call["arguments"]:

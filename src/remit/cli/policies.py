@@ -37,7 +37,7 @@ def listed(home: Home = None, as_json: AsJson = False) -> None:
         rows = [
             (
                 p["name"],
-                "active" if p["active"] else "inactive",
+                "inactive" if not p["active"] else "shadow" if p.get("mode") == "shadow" else "active",
                 ", ".join(map(str, p.get("agents") or [])),
                 "; ".join(p["inactive_because"]) or p.get("description", ""),
             )
@@ -96,9 +96,15 @@ def explain(
 
 
 def _tell(screen: Screen, decision: dict[str, Any]) -> None:
-    asks = bool(decision.get("obligations"))
-    verdict = "deny" if not decision["permit"] else "ask" if asks else "permit"
+    verdict = decision["answer"]
     told = {"deny": "denied", "ask": "permitted once a person agrees", "permit": "permitted"}[verdict]
     screen.say(f"{verdict}: the call would be {told}.")
     rows = [(s["effect"], s["rule"], s["policy"] or "built in", s["message"]) for s in decision["spoken"]]
+    rows += [(f"shadow: {s['effect']}", s["rule"], s["policy"], s["message"]) for s in _in_shadow(decision)]
     screen.table(("effect", "rule", "policy", "says"), rows)
+    if decision["shadow"]:
+        screen.say(f"With the policies in shadow enforced too, the answer would be: {decision['shadow']['answer']}.")
+
+
+def _in_shadow(decision: dict[str, Any]) -> list[dict[str, Any]]:
+    return decision["shadow"]["spoken"] if decision["shadow"] else []

@@ -126,6 +126,7 @@ class Explain:
                 {"name": name, "value": value, "origins": self._origins(active, value)}
                 for name, value in arguments.items()
             ],
+            "shadow": payload.get("shadow"),
         }
         if entry.kind == "call.refused":
             return {**shown, "refused": payload["rule"], "why": await self._open(active, payload["why"])}

@@ -22,6 +22,7 @@ from remit.errors import (
     LoopStopped,
     MissionEnded,
     NoPolicy,
+    NotBuilt,
     NotGranted,
     PolicyDenied,
     PriceUnknown,
@@ -190,6 +191,8 @@ class _Way:
     progress: str
     key: str = ""
     arguments_digest: str = ""
+    #: What policy said, once it was asked.
+    decision: Decision | None = None
     #: True once the call stands on record: what comes of it is its outcome, not a refusal.
     on_record: bool = False
 
@@ -225,9 +228,10 @@ class _Way:
         self._check_turns(tool)
         # policy
         request = self._request(tool)
-        decision = controls.policies.decide(request)
+        self.decision = decision = controls.policies.decide(request)
         if not decision.permit:
             raise _denied(decision)
+        _check_can_be_met(decision)
         # data flow
         questions = check_flow(tool, call.arguments, log.known, self._digest)
         # waiting obligations
@@ -249,7 +253,14 @@ class _Way:
         vault, caller = self.door.vault, self.caller
         why, why_body = vault.seal(caller.mission, no.to_json())
         args, args_body = vault.seal(caller.mission, dict(self.call.arguments))
-        payload = {"tool": self.call.tool, "code": no.code, "rule": no.rule, "args": args.cid, "why": why.cid}
+        payload = {
+            "tool": self.call.tool,
+            "code": no.code,
+            "rule": no.rule,
+            "args": args.cid,
+            "why": why.cid,
+            **_in_shadow(self.decision),
+        }
         commit = Commit((self._draft("call.refused", payload),), (why_body, args_body))
         try:
             await self.door.journal.commit(commit)
@@ -417,6 +428,7 @@ class _Way:
             "budget": [path.tenant, path.mission, path.agent],
             "amount": [request.amount.micros, request.amount.currency] if request.amount else None,
             "payee": self._payee(request.payee),
+            **_in_shadow(decision),
         }
         permit = self._draft("call.permitted", payload, fact=f"permit/{self.key}/{tried}")
         claim, self.tape.claim = self.tape.claim, None
@@ -549,6 +561,22 @@ def _refusing_link(
 def _is_priced(transport: type) -> bool:
     # Asking the protocol itself costs as much as a decision of policy does.
     return issubclass(transport, Priced)
+
+
+def _check_can_be_met(decision: Decision) -> None:
+    """Refuse a permit with an obligation that this door cannot meet: an unmet obligation is a deny."""
+    for owed in decision.obligations:
+        if owed.kind != "approval":
+            raise NotBuilt(f"{owed.policy} wants more of this call: {owed.message}.", rule=owed.rule)
+
+
+def _in_shadow(decision: Decision | None) -> dict[str, Any]:
+    """What policies in shadow would have done, for the record: names alone, values are in no entry."""
+    shadow = decision.shadow if decision is not None else None
+    if shadow is None:
+        return {}
+    rules = sorted({f"{s.policy}:{s.rule}" for s in shadow.spoken if s.effect != "note"})
+    return {"shadow": {"answer": shadow.answer, "differs": shadow.differs, "rules": rules}}
 
 
 def _denied(decision: Decision) -> Refusal:

@@ -7,7 +7,7 @@ that a rule wants is an obligation on a permit. `explain` tells people what was 
 policies cannot work as written.
 """
 
-from remit.policy.decision import Decision, Effect, Obligation, Request, Spoken
+from remit.policy.decision import Decision, Effect, Obligation, PolicyAnswer, Request, Shadow, Spoken
 from remit.policy.document import APPROVER, Policy, PolicyFields, check_agents, load_policy
 from remit.policy.evaluate import PolicySet
 from remit.policy.explain import check, explain, to_json
@@ -19,9 +19,11 @@ __all__ = [
     "Effect",
     "Obligation",
     "Policy",
+    "PolicyAnswer",
     "PolicyFields",
     "PolicySet",
     "Request",
+    "Shadow",
     "Spoken",
     "check",
     "check_agents",

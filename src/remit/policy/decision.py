@@ -8,6 +8,8 @@ from remit.quantities import Money
 from remit.tools import Tool
 
 Effect = Literal["permit", "deny", "ask", "note"]
+#: What a decision comes to: made, refused, or made once a person agrees.
+PolicyAnswer = Literal["permit", "deny", "ask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,30 @@ class Spoken:
 class Obligation:
     """What must be met before a permit holds; one that is not met is a deny."""
 
+    #: `approval`: a person agrees. `redact`: personal data in the answer is masked or tokenised.
     kind: str
     rule: str
     policy: str
     message: str
-    #: Roles or principals, any of whom may answer.
+    #: Roles or principals, any of whom may answer; none where nobody is asked.
     approvers: tuple[str, ...]
+    #: 0 where nobody is asked.
     expires_hours: int
+    #: Of `redact`: the kinds of personal data.
+    data: tuple[str, ...] = ()
+    #: Of `redact`: `mask` or `tokenise`.
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """What policies in shadow would have made of a decision, had they been enforced beside the others."""
+
+    answer: PolicyAnswer
+    #: True where the decision was another.
+    differs: bool
+    #: What the policies in shadow said.
+    spoken: tuple[Spoken, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +92,12 @@ class Decision:
     obligations: tuple[Obligation, ...]
     #: Of the policies that hold for this agent and tool: a change to another policy leaves it as it was.
     policy_hash: str
+    #: None where no policy in shadow speaks of this agent and tool. It changes nothing.
+    shadow: Shadow | None = None
+
+    @property
+    def answer(self) -> PolicyAnswer:
+        """Deny, ask a person, or permit."""
+        if not self.permit:
+            return "deny"
+        return "ask" if any(owed.kind == "approval" for owed in self.obligations) else "permit"

@@ -16,6 +16,11 @@ from remit.resources import Path, Problem, RawResource, content_hash, validate
 APPROVER = "approver"
 APPROVAL_EXPIRES_HOURS = 168
 
+#: Kinds of personal data that a policy may have masked or tokenised.
+PersonalData = Literal["email", "phone", "iban", "card", "ip_address", "national_id"]
+#: True once the door has a filter that does it; until then a policy that asks for it is refused.
+REDACTS = False
+
 _AGENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 
 
@@ -103,7 +108,9 @@ class PolicyFields(BaseModel):
     approvers: Annotated[list[Text], Field(min_length=1)] | None = None
     approval_expires_hours: Annotated[int, Field(ge=1, le=8760)] = APPROVAL_EXPIRES_HOURS
     conditions: list[ConditionFields] = []
-    mode: Any = None
+    redact: Annotated[list[PersonalData], Field(min_length=1)] | None = None
+    redact_by: Literal["mask", "tokenise"] = "mask"
+    mode: Literal["enforce", "shadow"] = "enforce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,12 @@ class Policy:
     approvers: tuple[str, ...] | None = None
     approval_expires_hours: int = APPROVAL_EXPIRES_HOURS
     conditions: tuple[Condition, ...] = ()
+    #: Kinds of personal data that are taken out of the tool's answer; empty where it stays as it is.
+    redact: tuple[str, ...] = ()
+    #: `mask` or `tokenise`.
+    redact_by: str = "mask"
+    #: True: it is evaluated and recorded, and neither permits nor denies.
+    shadow: bool = False
     #: The hash of the fields as they were written.
     hash: str = ""
     source: RawResource | None = field(default=None, compare=False, repr=False)
@@ -171,6 +184,9 @@ def load_policy(raw: RawResource) -> tuple[Policy | None, list[Problem]]:
         conditions=tuple(
             Condition.of(one.name, one.when, effect=one.effect, message=one.message) for one in fields.conditions
         ),
+        redact=tuple(sorted(set(fields.redact or ()))),
+        redact_by=fields.redact_by,
+        shadow=fields.mode == "shadow",
         hash=content_hash(raw.fields),
         source=raw,
     )
@@ -212,9 +228,11 @@ def _together(raw: RawResource) -> list[Problem]:
     if fields.get("agent") is None and fields.get("agents") is None:
         told = "no agent is named, so the policy holds for every agent; write agents: ['*'] to say so"
         problems.append(raw.problem((), told, "warning"))
-    if "mode" in fields:
-        told = "modes are not built: every policy is enforced; leave the field out"
-        problems.append(raw.problem(("mode",), told))
+    if fields.get("redact") is not None and not REDACTS:
+        told = "redaction is not built in this release: nothing would mask the data; leave the field out"
+        problems.append(raw.problem(("redact",), told))
+    if "redact_by" in fields and fields.get("redact") is None:
+        problems.append(raw.problem(("redact_by",), "there is nothing to redact: write redact, or leave this out"))
     seen: set[str] = set()
     conditions_written = fields.get("conditions")
     for index, condition in enumerate(conditions_written if isinstance(conditions_written, list) else []):

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from remit.policy.decision import Decision, Obligation, Request, Spoken
+from remit.policy.decision import Decision, Obligation, Request, Shadow, Spoken
 from remit.policy.document import APPROVAL_EXPIRES_HOURS, APPROVER, Policy, check_agents
+from remit.policy.patterns import matching
 from remit.policy.rules import LEAVE, Rule, rules_for
 from remit.quantities import Rates
 from remit.resources import Problem, content_hash
@@ -28,7 +29,11 @@ class _Plan:
     critical: tuple[Obligation, ...]
     #: Policy to who may answer and for how many hours.
     approvals: dict[str, tuple[tuple[str, ...], int]]
+    #: What a permit owes whatever the request, beside approvals.
+    owed: tuple[Obligation, ...]
     hash: str
+    #: The same with the policies in shadow enforced, and their names; None where none of them speaks.
+    shadow: "tuple[_Plan, frozenset[str]] | None" = None
 
 
 class PolicySet:
@@ -44,9 +49,9 @@ class PolicySet:
         self.policies = tuple(sorted(policies, key=lambda policy: (policy.name, _hash(policy))))
         #: Why a policy is not among them.
         self.problems = tuple(problems)
-        #: Of all active policies. The rate table is not part of it: rates move daily, and what they change is decided
-        #: anew at each call.
-        self.hash = _hash_of(self.policies)
+        #: Of all active policies that are enforced. The rate table is not part of it: rates move daily, and what they
+        #: change is decided anew at each call.
+        self.hash = _hash_of(policy for policy in self.policies if not policy.shadow)
         self._rates = rates
         self._everywhere = tuple(policy for policy in self.policies if "*" in policy.agents)
         self._by_agent: dict[str, list[Policy]] = {}
@@ -84,44 +89,71 @@ class PolicySet:
         plan = self._plans.get(key)
         if plan is None or (plan.tool is not tool and plan.tool != tool):
             plan = self._plan(key, tool)
-        spoken = list(plan.fixed)
-        denied = plan.denied
-        asks = leave = False
-        for rule in plan.rules:
-            told = rule(request)
-            if told is not None:
-                spoken.append(told)
-                effect = told.effect
-                if effect == "deny":
-                    denied = True
-                elif effect == "ask":
-                    asks = True
-                elif effect == "permit" and told.rule == LEAVE:
-                    leave = True
-        if plan.critical and not leave:
-            asks = True
-            spoken += [Spoken(owed.policy, owed.rule, "ask", owed.message) for owed in plan.critical]
-        elif not asks:
-            asks = any(told.effect == "ask" for told in plan.fixed)
-        obligations = _obligations(spoken, plan) if asks and not denied else ()
-        return Decision(not denied, tuple(spoken), obligations, plan.hash)
+        decision = _decided(plan, request)
+        return decision if plan.shadow is None else _beside_shadow(decision, *plan.shadow, request)
 
     def applying(self, agent: str, agent_version: str) -> tuple[Policy, ...]:
-        """The policies that name this agent, by itself, by its version, or with all others."""
+        """The policies that name this agent, by itself, by its version, or with all others; those in shadow too."""
         named = self._by_agent.get(agent, [])
         versioned = self._by_agent.get(f"{agent}-v{agent_version.removeprefix('v')}", [])
         own = [*named, *(policy for policy in versioned if policy not in named), *self._everywhere]
         return tuple(sorted(own, key=lambda policy: policy.name))
 
     def _plan(self, key: tuple[str, str, str], tool: Tool) -> _Plan:
-        plan = _plan(self.applying(key[0], key[1]), key[0], tool, self._rates)
+        applying = self.applying(key[0], key[1])
+        enforced = [policy for policy in applying if not policy.shadow]
+        shadows = [policy for policy in applying if policy.shadow and any(rules_for(policy, tool, self._rates))]
+        plan = _plan(enforced, key[0], tool, self._rates, would=[p.name for p in shadows if _covers(p, tool)])
+        if shadows:
+            both = _plan(sorted([*enforced, *shadows], key=lambda policy: policy.name), key[0], tool, self._rates)
+            plan = replace(plan, shadow=(both, frozenset(policy.name for policy in shadows)))
         if len(self._plans) >= PLANS_MAX:
             self._plans.clear()
         self._plans[key] = plan
         return plan
 
 
-def _plan(policies: Iterable[Policy], agent: str, tool: Tool, rates: Rates | None) -> _Plan:
+def _decided(plan: _Plan, request: Request) -> Decision:
+    spoken = list(plan.fixed)
+    denied = plan.denied
+    asks = leave = False
+    for rule in plan.rules:
+        told = rule(request)
+        if told is not None:
+            spoken.append(told)
+            effect = told.effect
+            if effect == "deny":
+                denied = True
+            elif effect == "ask":
+                asks = True
+            elif effect == "permit" and told.rule == LEAVE:
+                leave = True
+    if plan.critical and not leave:
+        asks = True
+        spoken += [Spoken(owed.policy, owed.rule, "ask", owed.message) for owed in plan.critical]
+    elif not asks:
+        asks = any(told.effect == "ask" for told in plan.fixed)
+    obligations: tuple[Obligation, ...] = ()
+    if not denied:
+        obligations = (*_obligations(spoken, plan), *plan.owed) if asks else plan.owed
+    return Decision(not denied, tuple(spoken), obligations, plan.hash)
+
+
+def _beside_shadow(decision: Decision, both: _Plan, shadows: frozenset[str], request: Request) -> Decision:
+    """The same decision, with what the policies in shadow would have made of it."""
+    would = _decided(both, request)
+    spoken = tuple(told for told in would.spoken if told.policy in shadows)
+    return replace(decision, shadow=Shadow(would.answer, would.answer != decision.answer, spoken))
+
+
+def _covers(policy: Policy, tool: Tool) -> bool:
+    return matching(policy.tools, tool.name) is not None
+
+
+def _plan(
+    policies: Iterable[Policy], agent: str, tool: Tool, rates: Rates | None, *, would: Collection[str] = ()
+) -> _Plan:
+    """What `policies` say of the tool; `would` names those that would permit it, but are in shadow."""
     fixed: list[Spoken] = []
     rules: list[Rule] = []
     speaking: list[Policy] = []
@@ -135,7 +167,9 @@ def _plan(policies: Iterable[Policy], agent: str, tool: Tool, rates: Rates | Non
         if any(told.effect == "permit" for told in always):
             covering.append(policy)
     if not covering:
-        fixed.append(Spoken("", "no_policy", "deny", f"no active policy permits {agent} to use {tool.name}"))
+        told = f"no active policy permits {agent} to use {tool.name}"
+        told += f"; {', '.join(would)} would, but is in shadow" if would else ""
+        fixed.append(Spoken("", "no_policy", "deny", told))
     return _Plan(
         tool=tool,
         fixed=tuple(fixed),
@@ -145,6 +179,7 @@ def _plan(policies: Iterable[Policy], agent: str, tool: Tool, rates: Rates | Non
         approvals={
             policy.name: (policy.approvers or (APPROVER,), policy.approval_expires_hours) for policy in covering
         },
+        owed=tuple(_redactions(covering)),
         hash=_hash_of(speaking),
     )
 
@@ -155,6 +190,14 @@ def _critical(covering: list[Policy], tool: Tool) -> Iterable[Obligation]:
     for policy in [policy for policy in covering if policy.approvers is not None] or covering[:1]:
         approvers, hours = policy.approvers or (APPROVER,), policy.approval_expires_hours
         yield Obligation("approval", "critical_tier", policy.name, message, approvers, hours)
+
+
+def _redactions(covering: list[Policy]) -> Iterable[Obligation]:
+    for policy in covering:
+        if policy.redact:
+            done = "tokenised" if policy.redact_by == "tokenise" else "masked"
+            message = f"{', '.join(policy.redact)} in the answer must be {done}"
+            yield Obligation("redact", "redact", policy.name, message, (), 0, policy.redact, policy.redact_by)
 
 
 def _obligations(spoken: list[Spoken], plan: _Plan) -> tuple[Obligation, ...]:

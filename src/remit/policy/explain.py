@@ -10,26 +10,32 @@ from remit.policy.patterns import fits, matching
 from remit.resources import Path, Problem
 
 _MARKS = {"permit": "permits", "deny": "DENIES", "ask": "asks", "note": "notes"}
+_WOULD = {"deny": "denied", "ask": "permitted once approved", "permit": "permitted"}
 
 
 def explain(decision: Decision) -> str:
     """The decision in lines of text: the answer, every rule that spoke, and who must be asked."""
-    answer = "denied" if not decision.permit else "permitted once approved" if decision.obligations else "permitted"
-    lines = [answer]
+    lines = [_WOULD[decision.answer]]
     lines += [
         f"  {_MARKS[told.effect]:<8}{told.policy or '(built in)'} / {told.rule}: {told.message}"
         for told in decision.spoken
     ]
     for owed in decision.obligations:
-        who = " or ".join(owed.approvers)
-        lines.append(f"  needs   {owed.kind} by {who} within {owed.expires_hours} h ({owed.policy} / {owed.rule})")
+        how = f"by {' or '.join(owed.approvers)} within {owed.expires_hours} h" if owed.approvers else owed.message
+        lines.append(f"  needs   {owed.kind} {how} ({owed.policy} / {owed.rule})")
+    if decision.shadow is not None:
+        lines.append(f"  shadow  would be {_WOULD[decision.shadow.answer]}")
+        lines += [
+            f"    {_MARKS[told.effect]:<8}{told.policy} / {told.rule}: {told.message}"
+            for told in decision.shadow.spoken
+        ]
     lines.append(f"  policy  {decision.policy_hash[:16]}")
     return "\n".join(lines)
 
 
 def to_json(decision: Decision) -> dict[str, Any]:
     """The same as plain values."""
-    return asdict(decision)
+    return {"answer": decision.answer, **asdict(decision)}
 
 
 def check(policies: Iterable[Policy]) -> list[Problem]:
