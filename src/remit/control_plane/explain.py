@@ -28,6 +28,7 @@ class Explain:
 
         Args:
             what: `MISSION/STEP`, or an entry of a step's stream as the ledger shows it.
+            by: who asks.
 
         Raises:
             InvalidInput: not of that form.

@@ -1,4 +1,4 @@
-"""Numbers of the whole home, for monitoring: missions, questions, ledger, cost. They name nobody and show no mission."""
+"""Numbers of the whole home, for monitoring: missions, questions, ledger, cost. They name nobody, and no mission."""
 
 import asyncio
 from collections import Counter
