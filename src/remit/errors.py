@@ -187,6 +187,15 @@ class AnswerNotAllowed(Refusal):
     hint = "`remit approvals show ID` lists the answers that are."
 
 
+class ApprovalPending(Refusal):
+    """The call waits for a person."""
+
+    code = "approval_pending"
+    status = 409
+    retryable = True
+    hint = "Make exactly the same call again later: it is answered with what became of it, and is not made twice."
+
+
 class VersionExists(Refusal):
     """A version with this number exists and its content differs."""
 

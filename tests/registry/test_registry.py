@@ -160,7 +160,7 @@ def test_kinds_of_other_folders_are_passed_over():
         (
             agent_text().replace("python: acme.agents:run", "a2a: x"),
             9,
-            "`a2a` is not built in this release; `python` is",
+            "`a2a` is not built in this release; `python` or `connected` is",
         ),
         (agent_text().replace("python: acme.agents:run", "http: x"), 9, "not built in this release"),
         (agent_text().replace("acme.agents:run", "acme.agents"), 9, "module:function"),

@@ -13,6 +13,7 @@ from remit.control_plane.ledger import Ledger
 from remit.control_plane.missions import Missions
 from remit.control_plane.numbers import Numbers
 from remit.control_plane.resources import Resources, kinds
+from remit.control_plane.sessions import Sessions
 from remit.identity import Principal
 from remit.missions import Given
 
@@ -30,6 +31,7 @@ class ControlPlane:
     explain: Explain
     doctor: Doctor
     numbers: Numbers
+    sessions: Sessions
 
     @classmethod
     def of(cls, core: Core) -> "ControlPlane":
@@ -44,6 +46,7 @@ class ControlPlane:
             Explain(core),
             Doctor(core),
             Numbers(core),
+            Sessions(core),
         )
 
     async def close(self) -> None:

@@ -63,6 +63,14 @@ class EmbeddedDriver:
             self._look_again(mission)
         return await asyncio.shield(task)
 
+    async def hold(self, mission: MissionId) -> ActiveMission:
+        """The mission as this process works on it, for an agent outside that works in it too.
+
+        Raises:
+            NotFound, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be loaded.
+        """
+        return await self._load(mission)
+
     async def _drive(self, mission: MissionId) -> Rest:
         while True:
             self._again.discard(mission)

@@ -30,6 +30,8 @@ class Caller:
     turns_max: int = 1000
     #: True where a person confirms each write of this agent.
     in_the_loop: bool = False
+    #: Tool patterns of the token that the agent came with; all, where it came with none.
+    token_tools: tuple[str, ...] = ("*",)
 
     @property
     def agent_name(self) -> str:
@@ -65,8 +67,8 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Any]
-    #: The how-manieth call of this tool with these arguments in this run, from 0.
-    occurrence: int = 0
+    #: The how-manieth call of this tool with these arguments in this run, from 0; or the name that its caller gave it.
+    occurrence: int | str = 0
     #: Rules for which the planner wants a person to look first.
     ask_rules: tuple[str, ...] = ()
     leave: Leave | None = None

@@ -46,6 +46,7 @@ class CallLog:
         #: By step and call key, in the order of their tries.
         self._calls: dict[tuple[StepId, str], list[Recorded]] = {}
         self._writes: defaultdict[StepId, list[str]] = defaultdict(list)
+        self._acted: defaultdict[StepId, set[str]] = defaultdict(set)
         self._pending: dict[str, tuple[tuple[int, str], str]] = {}
         self.tokens_in = 0
         self.tokens_out = 0
@@ -99,6 +100,15 @@ class CallLog:
         """How often the call was permitted."""
         return len(self._calls.get((step, key), ()))
 
+    def open_writes(self, step: StepId) -> list[Recorded]:
+        """The step's permitted writes without an outcome, in order: whether they took effect is not known."""
+        last = [self._calls[step, key][-1] for key in self._writes[step]]
+        return [recorded for recorded in last if recorded.done is None]
+
+    def acted(self, step: StepId) -> int:
+        """How many different writes the step was permitted; the same one again is no further progress."""
+        return len(self._acted[step])
+
     def writes(self, step: StepId) -> list[str]:
         """Keys of the step's permitted writes, in order, without those that certainly did nothing."""
         last = {key: self._calls[step, key][-1].done for key in self._writes[step]}
@@ -114,6 +124,7 @@ class CallLog:
         if permit["sink"]:
             if permit["try"] == 1:
                 self._writes[StepId(step)].append(permit["key"])
+                self._acted[StepId(step)].add(permit["action"])
             if permit["amount"]:
                 self._move(permit["amount"], permit["payee"], 1)
         if permit["model"]:

@@ -40,7 +40,7 @@ from remit.gateway.controls import Controls
 from remit.gateway.flow import check_flow, fields_seen
 from remit.gateway.limits import Admission
 from remit.gateway.transport import Priced, ToolResult, Transport
-from remit.identity import Delegation, LinkKind, Principal, Right, rights_of
+from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
 from remit.policy import Decision, Request
 from remit.quantities import Money
@@ -414,6 +414,7 @@ class _Way:
         payload = {
             "key": self.key,
             "try": tried,
+            "nth": self.call.occurrence,
             "tool": tool.name,
             "pin": tool.pin,
             "sink": tool.sink,
@@ -546,6 +547,8 @@ def _check_granted(principal: Principal, caller: Caller, tool: Tool) -> None:
         raise RightsExceeded(f"{principal.id} may not use {tool.name}, so no agent may on their behalf.")
     if refusing is not None:
         raise NotGranted(f"The {refusing} was not given {tool.name}.", rule=f"{refusing}_grant")
+    if caller.token_tools != ("*",) and not covers(caller.token_tools, tool.name):
+        raise NotGranted(f"The token does not name {tool.name}.", rule="token_grant")
 
 
 @lru_cache(maxsize=4096)

@@ -12,10 +12,13 @@ from remit.missions.context import Agent, Ended, StepContext
 from remit.missions.decide import Answer, Cancel, Proceed, Submit, decide
 from remit.missions.evolve import evolve
 from remit.missions.perform import Performer
+from remit.missions.session import SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
 from remit.missions.state import MissionState, MissionStatus, StepState, StepStatus
 from remit.missions.submit import Submission, submit
 
 __all__ = [
+    "SESSION_STEP",
+    "SESSION_WORKFLOW",
     "ActiveMission",
     "Advancer",
     "Agent",
@@ -25,9 +28,11 @@ __all__ = [
     "Given",
     "MissionState",
     "MissionStatus",
+    "Opening",
     "Performer",
     "Proceed",
     "Rest",
+    "Session",
     "StepContext",
     "StepState",
     "StepStatus",
@@ -37,6 +42,7 @@ __all__ = [
     "decide",
     "evolve",
     "find_approval",
+    "open_session",
     "stream_of",
     "submit",
 ]

@@ -7,8 +7,10 @@ from remit.errors import NotFound, StoreCorrupted
 from remit.gateway import CallLog
 from remit.ids import MissionId, StepId, StreamId
 from remit.ledger import GENESIS, Entry, Journal
+from remit.missions.events import StepSuspended
 from remit.missions.evolve import evolve
 from remit.missions.state import MissionState
+from remit.planning import Step
 from remit.state import Vault
 
 _PAGE = 1000
@@ -28,6 +30,8 @@ class ActiveMission:
         self.log = CallLog()
         #: Set by whoever knows that something was written elsewhere; work under way need not end first.
         self.nudged = asyncio.Event()
+        #: The step that carries a call out after a person's answer, by the asking step and the call's key.
+        self.answering: dict[tuple[StepId, str], StepId] = {}
         self._head = GENESIS
         #: Entries that arrived before the ones that stand ahead of them.
         self._early: dict[int, Entry] = {}
@@ -93,6 +97,10 @@ class ActiveMission:
             raise StoreCorrupted(f"{entry.ref} does not continue the entry before it.")
         self.state = evolve(self.state, entry)
         self._head = entry.hash
+        if entry.kind == StepSuspended.kind and entry.payload["call"]:
+            (proposed,) = entry.payload["proposed"]
+            name = proposed.id if isinstance(proposed, Step) else proposed["id"]
+            self.answering[StepId(entry.payload["step"]), entry.payload["call"]] = StepId(name)
         values = self.state.person_values
         if len(values) > self._taught:
             self.log.learn_from_person(values[self._taught :], entry.ref)

@@ -175,6 +175,8 @@ class Advancer:
         journal = self.performer.door.journal
         assert state.submitted is not None
         status = state.status.value if rest.ended else "halted" if rest.halted else "waiting"
+        if status == "waiting" and not state.approvals and state.connected:
+            status = "working"
         listed = {
             "workflow": state.submitted.workflow,
             "principal": state.submitted.principal,

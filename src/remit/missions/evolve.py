@@ -12,7 +12,7 @@ from remit.ledger import Entry
 from remit.missions import events
 from remit.missions.events import read_event
 from remit.missions.state import MissionState, MissionStatus, StepState, StepStatus, Verdict
-from remit.planning import Step
+from remit.planning import Step, StepKind
 
 _Key = TypeVar("_Key")
 
@@ -71,6 +71,8 @@ def _started(state: MissionState, event: events.StepStarted, at_us: int) -> Miss
     running = replace(
         step, status=StepStatus.RUNNING, runs=event.run, agent=event.agent, started_at_us=first, code="", rules=()
     )
+    if _is_connected(step):
+        return replace(state, steps=state.steps.set(name, running))
     return replace(
         state,
         steps=state.steps.set(name, running),
@@ -161,7 +163,10 @@ def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) ->
         answers_step=name,
         answers_call=event.call,
     )
-    steps = state.steps.set(proposed.id, child).set(name, replace(step, status=StepStatus.BLOCKED))
+    # An agent outside goes on with other work; every other step stands still until its call is answered.
+    steps = state.steps.set(proposed.id, child)
+    if not _is_connected(step):
+        steps = steps.set(name, replace(step, status=StepStatus.BLOCKED))
     return replace(
         state,
         steps=steps,
@@ -196,6 +201,9 @@ def _answered(state: MissionState, event: events.ApprovalAnswered, _at_us: int) 
         uncertain=asked.about == "effect_uncertain",
     )
     plan = replace(step.step, input=event.input) if event.input else step.step
+    if _is_connected(step):
+        going_on = replace(step, status=StepStatus.RUNNING, verdict=verdict, code="", rules=())
+        return replace(state, steps=state.steps.set(name, going_on))
     go_on = replace(step, step=plan, status=StepStatus.READY, verdict=verdict, code="")
     return replace(state, steps=state.steps.set(name, go_on), ready=state.ready.set(name, None))
 
@@ -253,8 +261,9 @@ def _add_steps(state: MissionState, added: tuple[Step, ...], proposer: StepId | 
         for other in unmet:
             dependents = dependents.set(other, (*dependents.get(other, ()), step.id))
         status = StepStatus.PENDING if unmet else StepStatus.READY
-        steps = steps.set(step.id, StepState(step, status, unmet=len(unmet), proposed_by=proposer))
-        if not unmet:
+        added_step = StepState(step, status, unmet=len(unmet), proposed_by=proposer)
+        steps = steps.set(step.id, added_step)
+        if not unmet and not _is_connected(added_step):
             ready = ready.set(step.id, None)
     return replace(state, steps=steps, dependents=dependents, ready=ready, open_steps=state.open_steps + len(added))
 
@@ -285,6 +294,11 @@ def _end(state: MissionState, ended: StepState) -> MissionState:
         failed=_without(state.failed, name),
         open_steps=state.open_steps - 1,
     )
+
+
+def _is_connected(step: StepState) -> bool:
+    """True for the work of an agent outside: it is never among the steps that a driver may claim."""
+    return step.step.kind is StepKind.CONNECTED
 
 
 def _without_questions_of(state: MissionState, name: StepId) -> MissionState:

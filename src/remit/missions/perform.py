@@ -67,14 +67,14 @@ class Performer:
             StoreUnreachable: the record cannot be written.
         """
         try:
-            await _to_its_end(_Run(self, mission, name, epoch))
+            await _to_its_end(StepRun(self, mission, name, epoch))
         except (FactExists, MissionEnded):
             # Another driver was first, or the mission has ended meanwhile: what is on record stands.
             await mission.catch_up(self.door.journal)
             await mission.catch_up_calls(self.door.journal)
 
 
-async def _to_its_end(run: "_Run") -> None:
+async def _to_its_end(run: "StepRun") -> None:
     try:
         await run.carry_out()
     except Interrupted as stop:
@@ -87,7 +87,7 @@ async def _to_its_end(run: "_Run") -> None:
         await run.end_failed(error)
 
 
-class _Run:
+class StepRun:
     """One run of one step."""
 
     def __init__(self, performer: Performer, mission: ActiveMission, name: StepId, epoch: int) -> None:
@@ -115,6 +115,8 @@ class _Run:
                 await self._run_agent()
             case StepKind.QUESTION:
                 await self._ask()
+            case StepKind.CONNECTED:
+                raise AssertionError("no driver starts the work of an agent outside")
 
     # --- the three kinds
 
@@ -131,7 +133,7 @@ class _Run:
         try:
             answer = await self._enforce(call, skill="")
         except Suspended as wait:
-            await self._suspend(wait)
+            await self.suspend(wait)
             return
         if answer.recorded:
             # The outcome was on record and the end of the step was not: the crash came between them.
@@ -157,7 +159,7 @@ class _Run:
             output = await self._guarded(agent, context, given)
         except Suspended as wait:
             await context.settle_in_flight()
-            await self._suspend(wait)
+            await self.suspend(wait)
             return
         finally:
             await context.settle_in_flight()
@@ -201,7 +203,7 @@ class _Run:
             await self._commit([self._claim(), self._succeeded(cid, trusted=True)], [body], fenced=True)
             return
         call = Call("", given, 0, self.step.ask_rules)
-        await self._suspend(
+        await self.suspend(
             Suspended(
                 call,
                 key="",
@@ -213,12 +215,28 @@ class _Run:
             )
         )
 
+    # --- a session's own
+
+    async def claim(self) -> None:
+        """Claim the step for this process's epoch."""
+        await self._write([self._claim()], [], fenced=True)
+        self.claimed = True
+
+    async def succeed(self, output: Any) -> None:
+        """End the step with this output."""
+        cid, body = self._seal(output)
+        await self._commit([self._succeeded(cid, self.tape.trusted)], [body])
+
+    async def write_fact(self, event: events.Event) -> None:
+        """Put the end of this run on record."""
+        await self._commit([self._event(event, fact=self._fact("end"))], [])
+
     # --- ends
 
     async def end_failed(self, error: RemitError) -> None:
         uncertain = isinstance(error, EffectUncertain)
         if uncertain or self._effect_unknown(error):
-            await self._suspend(self._uncertain(error))
+            await self.suspend(self._uncertain(error))
             return
         cid, body = self._seal(error.to_json())
         failed = events.StepFailed(
@@ -261,11 +279,12 @@ class _Run:
             about="effect_uncertain",
         )
 
-    async def _suspend(self, wait: Suspended) -> None:
+    async def suspend(self, wait: Suspended, fact: str = "") -> ApprovalId:
         state = self.mission.state
         now_us = micros_of(self.performer.clock.now())
         approval = ApprovalId(self.performer.ids.new("apr"))
-        own_call = self.step.kind is not StepKind.SKILL or wait.about == "effect_uncertain"
+        agents_call = self.step.kind in {StepKind.SKILL, StepKind.CONNECTED}
+        own_call = not agents_call or wait.about == "effect_uncertain"
         proposed: tuple[Step, ...] = ()
         if not own_call:
             count = sum(1 for step in state.steps.values() if step.proposed_by == self.name)
@@ -306,9 +325,10 @@ class _Run:
             case_cid,
         )
         put = PutRecord("approval", approval, record.to_json())
-        draft = self._event(event, fact=self._fact("end"))
+        draft = self._event(event, fact=fact or self._fact("end"))
         # A question is no outcome: a driver that was replaced asks none, as the next one will.
         await self._commit([draft], [case_body, *self.blobs, put], fenced=True)
+        return approval
 
     # --- parts
 
@@ -332,15 +352,15 @@ class _Run:
         key_of = self.door.vault.digest
         digest = key_of(self.mission.id, dict(call.arguments))
         key = key_of(self.mission.id, [self.name, call.tool, digest, call.occurrence])
-        for child in self.mission.state.steps.values():
-            if child.answers_step == self.name and child.answers_call == key:
-                return await self._answer_of(child)
+        child = self.mission.answering.get((self.name, key))
+        if child is not None:
+            return await self.answer_of(self.mission.state.steps[child])
         verdict = self.held.verdict
         if verdict is not None and verdict.uncertain and verdict.binds == (key,):
             call = replace(call, leave=Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=True))
         return await self._enforce(call, skill=self.step.target)
 
-    async def _answer_of(self, child: StepState) -> Answer:
+    async def answer_of(self, child: StepState) -> Answer:
         """The answer to a call that a person let through: what became of the step that carried it out."""
         if child.output:
             self.tape.trusted &= child.trusted
@@ -349,9 +369,9 @@ class _Run:
         raise Refusal(f"The call was not made: {', '.join(child.rules) or child.code}.", rule=child.code)
 
     def _enforce(self, call: Call, *, skill: str) -> Awaitable[Answer]:
-        return self.door.enforce(self._caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)
+        return self.door.enforce(self.caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)
 
-    def _caller(self, skill: str) -> Caller:
+    def caller(self, skill: str, narrowed: tuple[str, ...] = ("*",)) -> Caller:
         submitted = self.mission.state.submitted
         assert submitted is not None
         version = None if self.agent == REMIT else self.door.controls.registry.agent(self.agent)
@@ -369,6 +389,7 @@ class _Run:
             submitted.budget_usd_micros,
             version.max_turns if version else 0,
             in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
+            token_tools=narrowed,
         )
 
     async def _read_output(self, name: StepId) -> Ended:
@@ -381,7 +402,7 @@ class _Run:
 
     async def _flag(self, rule: str, evidence: Mapping[str, Any]) -> None:
         cid, body = self._seal(dict(evidence))
-        stream = self._caller(self.step.target).stream
+        stream = self.caller(self.step.target).stream
         fact = f"flag/{rule}/{cid}"
         draft = Draft(stream, "content.flagged", {"rule": rule, "evidence": cid}, self._actor, self._now_us, fact=fact)
         try:
@@ -395,7 +416,7 @@ class _Run:
 
     def _succeeded(self, output: str, trusted: bool) -> Draft:
         event = events.StepSucceeded(self.name, self.held.attempt, self.number, output, trusted)
-        pins = self._caller("").stream
+        pins = self.caller("").stream
         return self._event(event, fact=self._fact("end"), pins=pins)
 
     def _fact(self, what: str) -> str:

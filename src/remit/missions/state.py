@@ -7,7 +7,7 @@ from immutables import Map
 
 from remit.ids import ApprovalId, MissionId, StepId
 from remit.missions.events import MissionSubmitted, StepSuspended
-from remit.planning import Step
+from remit.planning import Step, StepKind
 
 
 class MissionStatus(StrEnum):
@@ -122,3 +122,11 @@ class MissionState:
     detail: str = ""
     #: Keyed hashes of the values that people gave.
     person_values: tuple[str, ...] = ()
+
+    @property
+    def connected(self) -> bool:
+        """True while an agent outside works in its first step."""
+        if self.submitted is None or self.status.ended:
+            return False
+        first = self.steps[self.submitted.steps[0].id]
+        return first.step.kind is StepKind.CONNECTED and not first.status.ended

@@ -50,7 +50,6 @@ async def submit(door: Door, clock: Clock, ids: Ids, by: Principal, submission: 
     mission = MissionId(ids.new("msn"))
     space = door.vault.open_space(mission)
     inputs, inputs_body = door.vault.seal(mission, dict(submission.inputs))
-    known = {door.vault.digest(mission, text_of(value)) for _, value in leaves(submission.inputs)}
     limit = _budget_micros(door, workflow)
     first = Step(FIRST_STEP, StepKind.SKILL, workflow.start, inputs.cid)
     asked = MissionSubmitted(
@@ -62,7 +61,7 @@ async def submit(door: Door, clock: Clock, ids: Ids, by: Principal, submission: 
         workflow.limits.max_steps,
         micros_of(clock.now() + timedelta(hours=workflow.deadline_hours)),
         submission.reader,
-        tuple(sorted(known)),
+        known_values(door, mission, submission.inputs),
         (first,),
     )
     now_us = micros_of(clock.now())
@@ -74,6 +73,11 @@ async def submit(door: Door, clock: Clock, ids: Ids, by: Principal, submission: 
     writes = (space, inputs_body, OpenBalance(mission_balance(mission), limit), PutRecord("mission", mission, listed))
     await door.journal.commit(Commit(drafts, writes, expect=((stream_of(mission), 0),)))
     return mission
+
+
+def known_values(door: Door, mission: MissionId, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keyed hashes of every value that a person gave, for data flow."""
+    return tuple(sorted({door.vault.digest(mission, text_of(value)) for _, value in leaves(inputs)}))
 
 
 def _check_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> None:

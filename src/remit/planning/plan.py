@@ -17,6 +17,8 @@ class StepKind(StrEnum):
     TOOL = "tool"
     #: A question to a person; the answer is the step's output.
     QUESTION = "question"
+    #: The work of an agent outside, which comes to the door by itself; no driver starts it.
+    CONNECTED = "connected"
 
 
 @dataclass(frozen=True, slots=True)

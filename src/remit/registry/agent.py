@@ -8,12 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StrictStr, Tag, field_validator
 
 from remit.identity import ToolPattern
-from remit.registry.schemas import CodeReference, Document, JsonSchema, ResourceName, SkillName, by_form
+from remit.quantities import Money
+from remit.registry.schemas import AmountDocument, CodeReference, Document, JsonSchema, ResourceName, SkillName, by_form
 from remit.registry.version import Semver
 from remit.resources import content_hash
 
 #: Fields that may change after a version was applied: where it stands, not what it is.
 MUTABLE = frozenset({"stage"})
+
+#: What one session of a connected agent may spend where its version does not say.
+_SESSION_BUDGET = Money(5_000_000, "USD")
 
 Stage = Literal["production", "staging", "retired"]
 
@@ -39,6 +43,11 @@ class RunDocument(Document):
     """How the agent is run; exactly one."""
 
     python: CodeReference | None = Field(None, description="`module:function` that runs a step of this agent.")
+    connected: Literal[True] | None = Field(
+        None,
+        description="True: a program of its own, in any language, that comes to the door with a token. It takes no "
+        "steps of missions, so it offers no skills.",
+    )
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
     http: Any = Field(None, description="Not built in this release: an agent that is reached over HTTP.")
 
@@ -61,7 +70,9 @@ class AgentDocument(Document):
         "production", description="`production` serves callers, `staging` waits, `retired` is kept for the record."
     )
     description: StrictStr = Field("", description="What the agent is for.")
-    skills: tuple[SkillDocument, ...] = Field(description="What it offers; at least one.")
+    skills: tuple[SkillDocument, ...] = Field(
+        (), description="What it offers; at least one, except where `run` says `connected`."
+    )
     run: RunDocument = Field(description="How it is run.")
     tools: tuple[ToolPattern, ...] = Field((), description="Patterns of the tools it is granted; none by default.")
     model: StrictStr | None = Field(
@@ -75,6 +86,11 @@ class AgentDocument(Document):
         description="`full`, `on_the_loop` (people watch) or `in_the_loop` (people confirm each write).",
     )
     max_turns: int = Field(20, description="The most calls to a model in one step.", ge=1, le=1000)
+    budget: AmountDocument | None = Field(
+        None,
+        description="The most that one session of a `connected` agent may spend on models and priced tools; 5 US "
+        "dollars by default. Within missions, their own budget holds.",
+    )
     reflection_cap: int = Field(
         25, description="The most times a step may go over its own result again; a policy may set less.", ge=0, le=1000
     )
@@ -88,8 +104,6 @@ class AgentDocument(Document):
     @field_validator("skills")
     @classmethod
     def _once_each(cls, skills: tuple[SkillDocument, ...]) -> tuple[SkillDocument, ...]:
-        if not skills:
-            raise ValueError("expected at least one skill")
         names = [skill.name for skill in skills]
         for name in names:
             if names.count(name) > 1:
@@ -116,7 +130,7 @@ class AgentVersion:
     stage: Stage
     description: str
     skills: tuple[Skill, ...]
-    #: `module:function`.
+    #: `module:function`; empty for an agent that is connected from outside.
     python: str
     #: Patterns of granted tools.
     tools: tuple[str, ...]
@@ -125,6 +139,8 @@ class AgentVersion:
     autonomy: Autonomy
     max_turns: int
     reflection_cap: int
+    #: Of one session of a connected agent.
+    budget: Money
     #: Of everything but the stage, prompts with their text.
     hash: str
 
@@ -132,6 +148,11 @@ class AgentVersion:
     def ref(self) -> str:
         """`NAME@VERSION`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def connected(self) -> bool:
+        """True for a program of its own, which comes to the door with a token."""
+        return not self.python
 
     @property
     def actor(self) -> str:
@@ -155,19 +176,20 @@ def version_hash(fields: Mapping[str, Any]) -> str:
 
 def agent_version(document: AgentDocument, fields: Mapping[str, Any]) -> AgentVersion:
     """The document as the rest of Remit sees it; `fields` are what it was read from, prompts with their text."""
-    assert document.run.python is not None, "apply refuses every other runtime"
+    assert document.run.python is not None or document.run.connected, "apply refuses every other runtime"
     return AgentVersion(
         name=document.name,
         version=document.version,
         stage=document.stage,
         description=document.description,
         skills=tuple(Skill(s.name, s.description, s.input, s.output) for s in document.skills),
-        python=document.run.python,
+        python=document.run.python or "",
         tools=document.tools,
         model=document.model,
         prompts={name: text for name, text in document.prompts.items() if isinstance(text, str)},
         autonomy=document.autonomy,
         max_turns=document.max_turns,
         reflection_cap=document.reflection_cap,
+        budget=document.budget.money if document.budget else _SESSION_BUDGET,
         hash=version_hash(fields),
     )

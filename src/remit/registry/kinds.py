@@ -14,7 +14,7 @@ from remit.resources import Path, Problem, RawResource
 
 #: Kinds that have a name, but no room yet.
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
-_AGENT_RUNTIMES = ("python", "a2a", "http")
+_AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 
 Check = Callable[[RawResource, Names], list[Problem]]
 
@@ -36,10 +36,18 @@ class Kind:
 
 
 def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
-    problems = [*_one_of(raw, ("run",), _AGENT_RUNTIMES, ("python",)), *_check_tools(raw, names)]
+    problems = [*_one_of(raw, ("run",), _AGENT_RUNTIMES, ("python", "connected")), *_check_tools(raw, names)]
+    skills = raw.fields.get("skills", [])
+    if raw.fields["run"].get("connected"):
+        if skills:
+            problems.append(
+                raw.problem(("skills",), "an agent that is `connected` takes no steps, so it offers no skills")
+            )
+    elif not skills:
+        problems.append(raw.problem(("skills",), "expected at least one skill"))
     if names.current.get(raw.name) != raw.fields["version"]:
         return problems
-    for index, skill in enumerate(raw.fields["skills"]):
+    for index, skill in enumerate(skills):
         others = sorted(names.skills.get(skill["name"], frozenset()) - {raw.name})
         if others:
             problems.append(

@@ -1,0 +1,124 @@
+"""Sessions: the open steps of agents outside, found or opened for whoever comes to the door."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from remit.control_plane.core import Core
+from remit.errors import InvalidInput, MissionEnded, NotFound, PriceUnknown, RightsExceeded
+from remit.identity import Principal
+from remit.ids import MissionId
+from remit.missions import SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
+from remit.quantities import Money
+from remit.registry import AgentVersion
+
+_CURRENCY = "USD"
+
+
+@dataclass(slots=True)
+class Sessions:
+    """The sessions of one home that this process has begun."""
+
+    core: Core
+    _open: dict[MissionId, Session] = field(default_factory=dict)
+    _beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def open(
+        self,
+        agent: str,
+        by: Principal,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        budget_usd_micros: int | None = None,
+    ) -> Session:
+        """Open a session: a mission of its own, in which the agent acts for this person.
+
+        Args:
+            agent: `NAME` or `NAME@VERSION`, whose `run` is `connected`.
+            by: the person on whose behalf.
+            inputs: what the person gave it to work on.
+            budget_usd_micros: a lower limit than the agent's own.
+
+        Raises:
+            NotFound: there is no such agent.
+            InvalidInput: the agent is not connected from outside.
+            RightsExceeded: this person may not submit missions.
+            HomeBusy: another process drives this home.
+        """
+        version = self._connected(agent)
+        limit = self._limit(version)
+        if budget_usd_micros is not None:
+            limit = min(limit, budget_usd_micros)
+        core = self.core
+        opening = Opening(version, inputs or {}, limit, core.reader)
+        mission = await open_session(core.door, core.clock, core.ids, by, opening)
+        return await self.of(mission)
+
+    async def of(self, mission: str, *, agent: str = "", principal: str = "") -> Session:
+        """The session that this mission holds, begun in this process if it was not.
+
+        Raises:
+            NotFound: there is no such mission, or it holds no session.
+            RightsExceeded: the session is another agent's or another person's.
+            MissionEnded: the session is over.
+            HomeBusy, DriverReplaced: another process drives this home.
+        """
+        session = self._open.get(MissionId(mission))
+        if session is None:
+            async with self._beginning:
+                session = self._open.get(MissionId(mission)) or await self._begin(MissionId(mission))
+        if session.ended:
+            self._open.pop(session.mission, None)
+            raise MissionEnded(f"The session {mission} is over.", rule="session_over")
+        if agent not in {"", session.agent} or principal not in {"", session.principal}:
+            raise RightsExceeded(f"The session {mission} is not this agent's.", rule="session_of_another")
+        return session
+
+    async def close(self, mission: str, *, failed: str = "", output: Any = None) -> None:
+        """End a session; calls that wait for a person are carried out all the same once one has answered.
+
+        Raises:
+            NotFound, HomeBusy, DriverReplaced: as `of`.
+        """
+        try:
+            session = await self.of(mission)
+        except MissionEnded:
+            return
+        await session.close(failed=failed, output=output)
+        self._open.pop(session.mission, None)
+        self.core.driver.nudge(session.mission)
+
+    async def _begin(self, mission: MissionId) -> Session:
+        core = self.core
+        await core.take_lease()
+        active = await core.driver.hold(mission)
+        step = active.state.steps.get(SESSION_STEP)
+        submitted = active.state.submitted
+        if step is None or submitted is None or submitted.workflow != SESSION_WORKFLOW:
+            raise NotFound(f"{mission} holds no session.")
+        session = Session(core.driver.performer, active, core.driver.advancer.epoch)
+        if not session.ended:
+            await session.begin()
+            self._open[mission] = session
+            core.driver.nudge(mission)  # from now on time alone may make something due
+        return session
+
+    def _connected(self, agent: str) -> AgentVersion:
+        version = self.core.door.controls.registry.agent(agent)
+        if not version.connected:
+            raise InvalidInput(
+                f"{version.ref} is run by Remit itself.",
+                hint="Give the agent `run: {connected: true}` where it is a program of its own.",
+            )
+        return version
+
+    def _limit(self, version: AgentVersion) -> int:
+        budget = version.budget
+        if budget.currency != _CURRENCY:
+            rates = self.core.door.controls.rates
+            converted: Money | None = rates.convert(budget, _CURRENCY) if rates else None
+            if converted is None:
+                raise PriceUnknown(f"The budget of {version.ref} is in {budget.currency}, without a rate.")
+            budget = converted
+        return budget.micros
