@@ -5,6 +5,9 @@ import heapq
 from random import Random
 from typing import Any
 
+#: How often one coroutine may wait for something while it is being closed.
+_AWAITS_MAX = 20
+
 
 class Stuck(AssertionError):
     """Nothing is ready and no timer is set: somebody waits for what nobody will do."""
@@ -57,5 +60,16 @@ def run(random: Random, scenario: Any) -> Any:
     finally:
         asyncio.set_event_loop(None)
         for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # a crashed process does not tidy up
+            _bury(task)
         loop.close()
+
+
+def _bury(task: asyncio.Task[Any]) -> None:
+    """End what a crashed process left standing, here and now: the garbage collector would do it in a later life."""
+    task._log_destroy_pending = False  # a crashed process does not tidy up
+    for _ in range(_AWAITS_MAX):
+        try:
+            task.get_coro().close()
+        except RuntimeError:
+            continue  # it waits for something once more on its way out
+        return

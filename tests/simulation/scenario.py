@@ -16,6 +16,7 @@ from remit.drivers import EmbeddedDriver
 from remit.errors import AlreadyAnswered, DriverReplaced, MissionEnded
 from remit.gateway import Admission, Controls, Door
 from remit.ids import DEFAULT_TENANT, MissionId
+from remit.ledger import Entry
 from remit.ledger.seal import Signer
 from remit.ledger.verify import Verifier
 from remit.missions import ActiveMission, Performer, StepContext
@@ -126,6 +127,8 @@ class Life:
         #: Epoch to the number of entries when the next one took over.
         self.over_at: dict[int, int] = {}
         self.paused: list[tuple[Process, asyncio.Task[Any]]] = []
+        #: What crashed lies where it fell: collected as garbage, it would stir once more, whenever that happens.
+        self.fallen: list[Any] = []
         self.answered: dict[str, str] = {}
 
     def plane(self, process: Process) -> ControlPlane:
@@ -205,6 +208,7 @@ class Life:
                 # A paused process that had not yet taken the lease came back and took it: this one must stop.
                 self.world.counts["replaced"] += 1
                 return False
+        self.fallen.append((process, plane, work))
         self.world.counts["pauses" if process.pauses else "crashes"] += 1
         if process.pauses:
             self.paused.append((process, work))
@@ -236,8 +240,12 @@ class Life:
 
     # --- what must hold
 
+    def entries(self) -> list[Entry]:
+        """The whole record, in the order in which it was written."""
+        return [self.shared._entry(idx + 1) for idx in range(len(self.shared._canonical))]
+
     async def _check(self, missions: list[str]) -> None:
-        entries = [self.shared._entry(idx + 1) for idx in range(len(self.shared._canonical))]
+        entries = self.entries()
         uncertain = {entry.payload["step"] for entry in entries if entry.kind == "step.suspended"
                      and entry.payload["about"] == "effect_uncertain"}  # fmt: skip
         assert not self.world.violations, self.world.violations

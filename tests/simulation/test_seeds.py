@@ -6,7 +6,6 @@ A failure names its seed; `REMIT_SIM_SEEDS=N` runs more of them.
 import asyncio
 import copy
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,13 +25,6 @@ _SEEDS = int(os.environ.get("REMIT_SIM_SEEDS", "1000"))
 _PLANTED_MAX = 200
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a crashed process never finished is torn down by the interpreter, which would tell of each coroutine."""
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
-
-
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("block", range(_BLOCKS))
 def test_what_must_always_hold_holds_in_every_life(block: int) -> None:
     counts: Counter[str] = Counter()
@@ -122,7 +114,6 @@ class VerdictForgotten(SimulatedTools):
         return await super().call(tool, arguments, idempotency_key=idempotency_key)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "planted",
     [OutcomeBeforeEffect, EarlyAcknowledgement, EpochIgnored, AnotherKeyEachTime, HoldNeverSettled, VerdictForgotten],

@@ -90,7 +90,7 @@ class EmbeddedDriver:
         """
         pending = {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
         while not stop.is_set():
-            for mission in pending:
+            for mission in sorted(pending):
                 self._spawn(MissionId(mission))
             self._raise_fatal()
             try:

@@ -1,8 +1,9 @@
 """Moving one mission on: decide what is due, name the steps that are ready, carry them out, until it waits or ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Literal
 
 from remit.errors import Halted, MissionEnded, RemitError, StreamMoved
@@ -84,17 +85,31 @@ class Advancer:
             sleeping.cancel()
 
     def _start(self, mission: ActiveMission, running: dict[StepId, asyncio.Task[None]]) -> None:
-        state = mission.state
-        if state.status.ended:
+        places = self.parallel_max - len(running)
+        if mission.state.status.ended or places <= 0:
             return
-        now_us = micros_of(self.performer.clock.now())
+        for name in self._due(mission, running, places):
+            running[name] = asyncio.create_task(self.performer.perform(mission, name, self.epoch))
+
+    def _due(self, mission: ActiveMission, running: Collection[StepId], places: int) -> list[StepId]:
+        """The next steps to carry out, by name: maps have no order of their own, and it must not be left to chance."""
+        state, now_us = mission.state, micros_of(self.performer.clock.now())
+
+        def first(names: Iterable[StepId], count: int) -> list[StepId]:
+            return nsmallest(
+                count,
+                (
+                    name
+                    for name in names
+                    if name not in running
+                    and state.steps[name].not_before_us <= now_us
+                    and not self._halted(mission, name)
+                ),
+            )
+
         # A step that counts as running and has no task here was claimed before a crash: it goes on from its tape.
-        for name in (*state.running, *state.ready):
-            if len(running) >= self.parallel_max:
-                return
-            due = state.steps[name].not_before_us <= now_us
-            if due and name not in running and not self._halted(mission, name):
-                running[name] = asyncio.create_task(self.performer.perform(mission, name, self.epoch))
+        begun = first(state.running, places)
+        return [*begun, *first(state.ready, places - len(begun))]
 
     def _pause_seconds(self, mission: ActiveMission) -> float | None:
         """How long until a step that failed in passing is due again; None where none is."""
@@ -128,11 +143,12 @@ class Advancer:
     async def _decide(self, mission: ActiveMission) -> None:
         """Decide until nothing more is due."""
         while True:
-            events = decide(mission.state, self._proceed(mission.state))
+            command = self._proceed(mission.state)
+            events = decide(mission.state, command)
             if not events:
                 return
             try:
-                await self._commit(mission, events)
+                await self._commit(mission, events, command.now_us)
             except StreamMoved:
                 await mission.catch_up(self.performer.door.journal)
             except MissionEnded:
@@ -148,8 +164,8 @@ class Advancer:
             has_tool=lambda tool: tool in registry.tools and covers(granted, tool),
         )
 
-    async def _commit(self, mission: ActiveMission, events: tuple[Event, ...]) -> None:
-        now_us = micros_of(self.performer.clock.now())
+    async def _commit(self, mission: ActiveMission, events: tuple[Event, ...], now_us: int) -> None:
+        # Stamped with the very instant on which they were decided: who decides again from the record needs it.
         drafts = tuple(
             Draft(mission.stream, event.kind, event.payload(), "remit", now_us, event.version, closes=event.closes)
             for event in events

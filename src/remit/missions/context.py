@@ -50,7 +50,8 @@ class StepContext:
     _flag: Callable[[str, Mapping[str, Any]], Awaitable[None]]
     proposed: list[Step] = field(default_factory=list)
     _occurrences: dict[str, int] = field(default_factory=dict)
-    _in_flight: set[asyncio.Task[Answer]] = field(default_factory=set)
+    #: In the order in which they began.
+    _in_flight: dict[asyncio.Task[Answer], None] = field(default_factory=dict)
     #: What ended this run early, whether or not the agent noticed.
     stopped: BaseException | None = None
 
@@ -65,7 +66,7 @@ class StepContext:
         self._occurrences[name] = occurrence + 1
         # A call that has begun is finished and recorded even where the agent is given up meanwhile.
         task = asyncio.ensure_future(self._enforce(Call(tool, arguments, occurrence)))
-        self._in_flight.add(task)
+        self._in_flight[task] = None
         try:
             return (await asyncio.shield(task)).content
         except RemitError:
@@ -76,7 +77,7 @@ class StepContext:
             raise
         finally:
             if task.done():
-                self._in_flight.discard(task)
+                self._in_flight.pop(task, None)
 
     async def output(self, step: StepId) -> Ended:
         """How a step ended that this one waited for, and its output."""
