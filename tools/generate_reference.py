@@ -101,8 +101,10 @@ def _errors() -> Iterator[str]:
     yield "# Errors"
     yield ""
     yield "Every error has a stable code. The API answers with a problem (RFC 9457) that carries `code`,"
-    yield "`title`, `status`, `detail`, `rule`, `retryable` and `hint`; commands print detail and hint, and end"
-    yield "with the family's exit code."
+    yield "`title`, `status`, `detail`, `rule`, `retryable`, `hint` and `remedy`; commands print detail, hint and"
+    yield "remedy, and end with the family's exit code. The remedy is YAML of what would permit what was refused,"
+    yield "where a resource would; empty elsewhere. Nothing of it is ever applied by itself, and it holds no values of"
+    yield "the call."
     families: tuple[tuple[type[RemitError], str, int], ...] = (
         (Refusal, "Refusals: the answer is no", 1),
         (Fault, "Faults: Remit could not answer", 3),

@@ -16,12 +16,14 @@ class RemitError(Exception):
     retryable: ClassVar[bool] = False
     hint: ClassVar[str] = ""
 
-    def __init__(self, detail: str = "", *, hint: str = "", rule: str = "") -> None:
+    def __init__(self, detail: str = "", *, hint: str = "", rule: str = "", remedy: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
         self.advice = hint or self.hint
         #: The rule that spoke, where one did: a policy's rule, a guard, an obligation.
         self.rule = rule or self.code
+        #: YAML of what would permit it, where a resource would: for a person to look at, never applied by itself.
+        self.remedy = remedy
 
     @property
     def title(self) -> str:
@@ -32,7 +34,7 @@ class RemitError(Exception):
         return f"{self.title} {self.detail}".strip()
 
     def to_json(self) -> dict[str, object]:
-        """The problem as RFC 9457 shows it, plus `rule`, `retryable` and `hint`."""
+        """The problem as RFC 9457 shows it, plus `rule`, `retryable`, `hint` and `remedy`."""
         return {
             "type": f"urn:remit:error:{self.code}",
             "code": self.code,
@@ -42,6 +44,7 @@ class RemitError(Exception):
             "rule": self.rule,
             "retryable": self.retryable,
             "hint": self.advice,
+            "remedy": self.remedy,
         }
 
 
@@ -132,6 +135,13 @@ class BudgetExhausted(Refusal):
     code = "budget_exhausted"
     status = 409
     hint = "Raise the budget with `remit apply`, or shorten the plan; nothing was spent on this call."
+
+    def __init__(self, detail: str = "", *, balance: str = "", needed: int = 0, **more: str) -> None:
+        super().__init__(detail, **more)
+        #: The balance that is too small; empty where it is not known.
+        self.balance = balance
+        #: The limit that it would take, in micro-units.
+        self.needed = needed
 
 
 class NoBudget(Refusal):

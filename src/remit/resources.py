@@ -133,6 +133,17 @@ def validate(raw: RawResource, model: type[M]) -> tuple[M | None, list[Problem]]
         return None, sorted(problems, key=lambda problem: problem.line)
 
 
+def sketch(kind: str, name: str, fields: Mapping[str, Any], note: str, *, whole: bool = False) -> str:
+    """YAML that tells a person what to write: a `whole` document, or the fields to change in one that there is.
+
+    `note` is a comment above it, a line for each of its lines.
+    """
+    head = {"apiVersion": API_VERSION} if whole else {}
+    document = {**head, "kind": kind, "name": name, **fields}
+    text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, allow_unicode=True, width=10_000)
+    return "".join(f"# {line}\n" for line in note.splitlines()) + text
+
+
 def content_hash(fields: Mapping[str, Any]) -> str:
     """The SHA-256 of the fields as canonical JSON (sorted keys, no spaces), in hex."""
     return sha256(orjson.dumps(dict(fields), option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -23,11 +23,12 @@ _INTERNAL = {
     "rule": "internal",
     "retryable": False,
     "hint": "The log of the process has the cause; nothing that was answered before is lost.",
+    "remedy": "",
 }
 #: How routes tell of it in the OpenAPI description.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
-        "description": "A problem (RFC 9457), with `code`, `rule`, `retryable` and `hint`.",
+        "description": "A problem (RFC 9457), with `code`, `rule`, `retryable`, `hint` and `remedy`.",
         "content": {MEDIA_TYPE: {"schema": {"type": "object"}}},
     }
 }

@@ -10,7 +10,7 @@ from remit.cli.client import connected, settings_of
 from remit.cli.exits import Exits
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
-from remit.cli.screen import Screen
+from remit.cli.screen import Screen, indented
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,6 +76,7 @@ def _tell_why(screen: Screen, found: dict[str, Any]) -> None:
         screen.say(f"rules: {', '.join(found['rules'])}")
     if found["why"]:
         screen.say(f"because: {_because(found['why'])}")
+        _tell_remedy(screen, found["why"])
     for asked in found["approvals"]:
         answer = f"{asked['verdict']} by {asked['by']}" if asked["verdict"] else "not answered"
         screen.say(f"asked a person ({', '.join(asked['rules'])}), {asked['approval']}: {answer}")
@@ -92,6 +93,7 @@ def _tell_call(screen: Screen, call: dict[str, Any]) -> None:
     screen.say(f"{call['at']}  {call['tool']} {said}  [{call['entry']}]")
     if "refused" in call:
         screen.say(f"  because: {_because(call['why'])}")
+        _tell_remedy(screen, call["why"])
     elif call["rules"]:
         screen.say(f"  rules: {', '.join(map(str, call['rules']))}")
     if call.get("shadow"):
@@ -102,6 +104,12 @@ def _tell_call(screen: Screen, call: dict[str, Any]) -> None:
     for argument in call["arguments"]:
         origins = "; ".join(argument["origins"]) or "computed by the agent"
         screen.say(f"  {argument['name']} = {argument['value']}  (from {origins})")
+
+
+def _tell_remedy(screen: Screen, why: Any) -> None:
+    if isinstance(why, dict) and why.get("remedy"):
+        screen.say("  what would permit it (nothing is applied by itself):")
+        screen.say(indented(why["remedy"]))
 
 
 def _because(told: Any) -> str:

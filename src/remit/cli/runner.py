@@ -21,6 +21,7 @@ _MISTAKE: dict[str, object] = {
     "rule": "internal",
     "retryable": False,
     "hint": "The lines above say where; what was answered before is on record and is not lost.",
+    "remedy": "",
 }
 
 Work = Callable[[Screen], Awaitable[Exits | None]]

@@ -32,6 +32,11 @@ def one_line(value: object) -> str:
     return " ".join(clean(value).split())
 
 
+def indented(text: object) -> str:
+    """A text of several lines, below what it belongs to."""
+    return "\n".join(f"    {line}" for line in str(text).rstrip().splitlines())
+
+
 class Screen:
     """Where one command prints."""
 
@@ -95,6 +100,9 @@ class Screen:
             self.note(f"rule: {problem['rule']}")
         if problem.get("hint"):
             self.note(f"hint: {problem['hint']}")
+        if problem.get("remedy"):
+            self.note("what would permit it (nothing is applied by itself):")
+            self.note(indented(problem["remedy"]))
 
     @property
     def _lines(self) -> TextIO:

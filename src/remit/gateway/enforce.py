@@ -39,6 +39,7 @@ from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.flow import check_flow, fields_seen
 from remit.gateway.limits import Admission
+from remit.gateway.remedy import remedy_for
 from remit.gateway.transport import Priced, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
@@ -115,6 +116,7 @@ class Door:
             raise Interrupted(stop) from stop
         except RemitError as no:
             if not way.on_record:
+                no.remedy = no.remedy or remedy_for(no, caller, call, self.controls, way.asked)
                 await way.record_refusal(no)
             raise
         finally:
@@ -191,8 +193,8 @@ class _Way:
     progress: str
     key: str = ""
     arguments_digest: str = ""
-    #: What policy said, once it was asked.
-    decision: Decision | None = None
+    #: What policy said to what, once it was asked.
+    asked: tuple[Decision, Request] | None = None
     #: True once the call stands on record: what comes of it is its outcome, not a refusal.
     on_record: bool = False
 
@@ -228,7 +230,8 @@ class _Way:
         self._check_turns(tool)
         # policy
         request = self._request(tool)
-        self.decision = decision = controls.policies.decide(request)
+        decision = controls.policies.decide(request)
+        self.asked = decision, request
         if not decision.permit:
             raise _denied(decision)
         _check_can_be_met(decision)
@@ -259,7 +262,7 @@ class _Way:
             "rule": no.rule,
             "args": args.cid,
             "why": why.cid,
-            **_in_shadow(self.decision),
+            **(_in_shadow(self.asked[0]) if self.asked else {}),
         }
         commit = Commit((self._draft("call.refused", payload),), (why_body, args_body))
         try:
@@ -573,9 +576,9 @@ def _check_can_be_met(decision: Decision) -> None:
             raise NotBuilt(f"{owed.policy} wants more of this call: {owed.message}.", rule=owed.rule)
 
 
-def _in_shadow(decision: Decision | None) -> dict[str, Any]:
+def _in_shadow(decision: Decision) -> dict[str, Any]:
     """What policies in shadow would have done, for the record: names alone, values are in no entry."""
-    shadow = decision.shadow if decision is not None else None
+    shadow = decision.shadow
     if shadow is None:
         return {}
     rules = sorted({f"{s.policy}:{s.rule}" for s in shadow.spoken if s.effect != "note"})

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from remit.errors import RightsExceeded
+from remit.resources import sketch
 
 
 class Right(StrEnum):
@@ -57,9 +58,13 @@ def require(holder: Holder, right: Right) -> None:
             f"Principal {holder.id!r} is not active, so it may not {right}.",
             hint=f"Set `active: true` in `kind: Principal`, `name: {holder.id}`, and apply it, or ask someone else.",
             rule="principal_inactive",
+            remedy=sketch("Principal", holder.id, {"active": True}, "Only where this person may act again."),
         )
     giving = " or ".join(role for role, rights in ROLES.items() if right in rights)
     raise RightsExceeded(
         f"Principal {holder.id!r} ({', '.join(sorted(holder.roles)) or 'no role'}) may not {right}.",
         hint=f"Ask someone with the role {giving}, or add it to `kind: Principal`, `name: {holder.id}`, and apply.",
+        remedy=sketch(
+            "Principal", holder.id, {"roles": [giving.split(" or ")[0]]}, "Beside the roles that stand there."
+        ),
     )

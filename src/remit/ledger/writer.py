@@ -188,7 +188,10 @@ class _Writer:
 def _bounded(balance: Balance) -> Balance:
     if balance.used + balance.held > balance.limit:
         raise BudgetExhausted(
-            f"{balance.name}: limit {balance.limit}, used {balance.used} and held {balance.held} micro-units with this."
+            f"{balance.name}: limit {balance.limit}, used {balance.used} and held {balance.held} micro-units "
+            "with this.",
+            balance=balance.name,
+            needed=balance.used + balance.held,
         )
     assert balance.held >= 0, f"{balance.name} would hold {balance.held}: something was settled twice"
     return balance

@@ -12,6 +12,7 @@ from remit.policy.document import APPROVER, Policy, PolicyFields, check_agents, 
 from remit.policy.evaluate import PolicySet
 from remit.policy.explain import check, explain, to_json
 from remit.policy.rates import load_rates
+from remit.policy.remedy import remedy
 
 __all__ = [
     "APPROVER",
@@ -30,5 +31,6 @@ __all__ = [
     "explain",
     "load_policy",
     "load_rates",
+    "remedy",
     "to_json",
 ]

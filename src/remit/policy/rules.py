@@ -75,7 +75,7 @@ def _spending(policy: Policy, limit: Money, rates: Rates | None) -> Rule:
         amount = request.amount
         if amount is None:
             return absent
-        total, unknown = _total(request.mission_spent, amount, currency, rates)
+        total, unknown = spent_with(request.mission_spent, amount, currency, rates)
         told = f"the mission's total with this call is {currency} {_text(total)}, the limit {shown}"
         if total > most:
             return Spoken(name, "spending_limit", "deny", told)
@@ -98,7 +98,7 @@ def _approval(policy: Policy, limit: Money, rates: Rates | None) -> Rule:
         payee = request.payee
         # Where the tool names no payee, all that the mission spent might have gone to this one.
         spent = request.payee_spent if payee else request.mission_spent
-        total, unknown = _total(spent, amount, currency, rates)
+        total, unknown = spent_with(spent, amount, currency, rates)
         told = f"with this call {payee or 'the mission'!r} gets {currency} {_text(total)} in all, the limit is {shown}"
         if total > most:
             return Spoken(name, over, "ask", told)
@@ -109,7 +109,7 @@ def _approval(policy: Policy, limit: Money, rates: Rates | None) -> Rule:
     return rule
 
 
-def _total(spent: Mapping[str, int], amount: Money, currency: str, rates: Rates | None) -> tuple[int, str]:
+def spent_with(spent: Mapping[str, int], amount: Money, currency: str, rates: Rates | None) -> tuple[int, str]:
     """`spent` and `amount` in micros of `currency`, and in words what could not be counted.
 
     What is below zero counts as nothing, so that no credit makes room under a limit.
