@@ -198,8 +198,7 @@ def _settings() -> Iterator[str]:
         rows.append((f"`{variable}`", meaning[:1].upper() + meaning[1:], f"`{name}`"))
     yield from _table(("variable", "meaning, unit, bounds, default", "field"), rows)
     yield ""
-    yield "A language model's client also reads `OPENAI_API_KEY` and `OPENAI_BASE_URL`, as the provider's own"
-    yield "tools do."
+    yield "A language model's client also reads `OPENAI_BASE_URL`, as the provider's own tools do."
 
 
 # --- resources

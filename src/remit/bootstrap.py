@@ -20,7 +20,7 @@ from remit.clock import Clock
 from remit.config import Settings
 from remit.control_plane import ControlPlane, Core, kinds
 from remit.drivers import EmbeddedDriver
-from remit.errors import HomeBusy, InvalidInput, RightsExceeded
+from remit.errors import HomeBusy, InvalidInput, InvalidSetting, RightsExceeded
 from remit.gateway import Admission, Controls, Door, Transport
 from remit.identity import Principal
 from remit.ids import DEFAULT_TENANT
@@ -125,7 +125,8 @@ async def open_home(settings: Settings, *, store: Store | None = None, clock: Cl
         reader=settings.reader,
         take_lease=lease.take,
         let_go=lease.let_go,
-        model=ModelTransport(settings.model, price=settings.model_price or None) if settings.model else None,
+        model_key_set=settings.openai_key_set,
+        model=_model(settings),
         transports=transports,
     )
     plane = ControlPlane.of(core)
@@ -154,6 +155,26 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         allow_unsandboxed=settings.allow_unsandboxed,
         readable=[settings.home / "inbox"],
     )
+
+
+def _model(settings: Settings) -> ModelTransport | None:
+    """The configured model's transport.
+
+    Raises:
+        InvalidSetting: names the variable that has no valid value.
+    """
+    if not settings.model:
+        return None
+    try:
+        unpriced = ModelTransport(settings.model)
+    except InvalidSetting as bad:
+        raise InvalidSetting(f"REMIT_MODEL: {bad.detail}", hint=bad.advice) from bad
+    if not settings.model_price:
+        return unpriced
+    try:
+        return ModelTransport(settings.model, price=settings.model_price)
+    except InvalidSetting as bad:
+        raise InvalidSetting(f"REMIT_MODEL_PRICE: {bad.detail}", hint=bad.advice) from bad
 
 
 def load_agent(reference: str) -> Agent:

@@ -26,6 +26,10 @@ class Settings:
     #: REMIT_ALLOW_UNSANDBOXED: `1` lets tool servers that are not Remit's own start without bubblewrap; default no.
     allow_unsandboxed: bool = False
 
+    #: OPENAI_API_KEY: the key of the models of `openai`; only whether it is set is looked at here, and told by
+    #: `remit doctor`. The model's client reads it.
+    openai_key_set: bool = False
+
     @property
     def reader(self) -> str:
         """What reads and judges, in words."""
@@ -54,4 +58,5 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None) -
         environment.get("REMIT_MODEL_PRICE", "").strip(),
         int(parallel),
         unsandboxed == "1",
+        bool(environment.get("OPENAI_API_KEY")),
     )

@@ -329,6 +329,15 @@ class ModelUnusable(Fault):
     hint = "The document waits for a person; check the model's address and its log."
 
 
+class Internal(Fault):
+    """Remit made a mistake."""
+
+    code = "internal"
+    status = 500
+    retryable = False
+    hint = "The log of the process has the cause; what was answered before is on record and is not lost."
+
+
 class KeyMissing(Fault):
     """The key that opens this home's bodies is missing or wrong."""
 
@@ -373,11 +382,11 @@ class InvalidSetting(Misuse):
 
 
 class NotFound(Misuse):
-    """There is no such thing here."""
+    """Not found."""
 
     code = "not_found"
     status = 404
-    hint = "List what there is with the same command and no name."
+    hint = "`remit missions`, `approvals`, `agents`, `tools` and `policies` list what there is."
 
 
 class Unauthenticated(Misuse):

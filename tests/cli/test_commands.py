@@ -1,10 +1,12 @@
 """The commands as a script meets them: real processes, exit codes, one JSON document, no colours in a pipe."""
 
 import json
+import os
+import subprocess
 import time
 
 import pytest
-from tests.cli.builders import OFFICE, remit, run_arguments
+from tests.cli.builders import OFFICE, REMIT, environment, remit, run_arguments
 
 ESC = "\x1b"
 
@@ -152,3 +154,41 @@ def test_misuse_of_the_command_line_has_the_same_form(tmp_path):
     none = remit("missions", "--home", tmp_path / "none", "--json")
     assert (none.code, none.json["code"]) == (2, "invalid_input")
     assert remit("missions", REMIT_PARALLEL="many", REMIT_HOME=str(tmp_path)).code == 2
+
+
+@pytest.mark.parametrize("arguments", [("missions",), ("approvals", "--json"), ("--help",)])
+def test_a_reader_that_has_enough_ends_the_command_quietly(home, arguments):
+    # A pipe whose reader is gone before the first line, as `| head -0` leaves it.
+    reads, writes = os.pipe()
+    os.close(reads)
+    at = ["--home", str(home)] if arguments != ("--help",) else []
+    done = subprocess.run(
+        [*REMIT, *arguments, *at], stdout=writes, stderr=subprocess.PIPE, text=True, env=environment(), check=False
+    )
+    os.close(writes)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"REMIT_MODEL": "no such form"}, "REMIT_MODEL:"),
+        ({"REMIT_MODEL": "http://127.0.0.1:9/v1", "REMIT_MODEL_PRICE": "cheap"}, "REMIT_MODEL_PRICE:"),
+    ],
+)
+def test_a_bad_model_setting_is_refused_with_its_variables_name(home, variables, named):
+    done = remit("missions", "--home", home, "--json", **variables)
+
+    assert (done.code, done.json["code"]) == (2, "invalid_setting")
+    assert named in done.json["detail"]
+
+
+def test_what_is_not_there_is_told_in_one_plain_sentence(home):
+    told = remit("missions", "show", "msn-none", "--home", home).err
+
+    assert told.startswith("error: Not found. There is no mission msn-none.\n")
+    assert (
+        "error: Not found. There is no workflow 'ofice'; did you mean 'office'?"
+        in remit("run", "ofice", "--home", home).err
+    )

@@ -69,7 +69,7 @@ def test_the_hash_of_a_version_does_not_hang_on_its_stage_but_on_its_prompts():
 
 
 def test_an_agent_that_is_not_in_production_says_which_versions_there_are():
-    with pytest.raises(NotFound, match=r"none in production: Invoice@1\.0\.0"):
+    with pytest.raises(NotFound, match=r"no agent .* in production; there are Invoice@1\.0\.0"):
         a_registry(agent_text(stage="staging")).agent("Invoice")
 
 

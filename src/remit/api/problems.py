@@ -9,22 +9,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from remit.errors import InvalidInput, NotFound, RemitError
+from remit.errors import Internal, InvalidInput, NotFound, RemitError
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("remit.api")
-#: A mistake of Remit's own: the log has it, the caller gets none of it.
-_INTERNAL = {
-    "type": "urn:remit:error:internal",
-    "code": "internal",
-    "title": "Remit made a mistake.",
-    "status": 500,
-    "detail": "",
-    "rule": "internal",
-    "retryable": False,
-    "hint": "The log of the process has the cause; nothing that was answered before is lost.",
-    "remedy": "",
-}
 #: How routes tell of it in the OpenAPI description.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -83,4 +71,4 @@ class LastResort:
         except Exception:  # noqa: BLE001 -- the process boundary: a mistake of ours must not end the server
             _LOG.exception("%s %s failed", scope.get("method", ""), scope.get("path", ""))
             if not started:
-                await JSONResponse(_INTERNAL, status_code=500, media_type=MEDIA_TYPE)(scope, receive, send)
+                await problem(Internal())(scope, receive, send)

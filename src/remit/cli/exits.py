@@ -16,6 +16,7 @@ class Exits(IntEnum):
     FAULT = 3
     UNVERIFIED = 4
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 #: As `remit --help` shows it; the mark keeps its lines apart.
@@ -26,7 +27,8 @@ Exit codes:
     2  misuse: mend the command, the file or the setting
     3  fault: Remit could not answer; the hint says what to do
     4  the ledger is not as it was sealed
-  130  interrupted; missions go on where they stood"""
+  130  interrupted; missions go on where they stood
+  141  whoever read the output went away, such as `head`"""
 
 _FAMILIES = ((Refusal, Exits.REFUSED), (Misuse, Exits.MISUSED), (Fault, Exits.FAULT))
 

@@ -9,6 +9,7 @@ import typer
 from remit.cli import approvals, demo, explain, halts, ledger, missions, policies, resources, server
 from remit.cli.exits import TABLE, Exits
 from remit.cli.options import Home
+from remit.cli.screen import drop_output, output_gone
 from remit.errors import InvalidInput
 
 app = typer.Typer(
@@ -35,8 +36,15 @@ def main() -> NoReturn:
     """Run the command that the process was called with, and leave with its exit code."""
     try:
         code = app(prog_name="remit", standalone_mode=False)
+        sys.stdout.flush()
     except typer.Abort:
         code = Exits.INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        # Typer ends the process by itself where help meets a reader who went away.
+        if not output_gone():
+            raise
+        drop_output()
+        code = Exits.UNREAD
     except typer.TyperException as error:
         code = _misused(error)
     sys.exit(code if isinstance(code, int) else Exits.FINE)

@@ -9,20 +9,10 @@ import typer
 
 from remit.cli.client import ProblemAnswered
 from remit.cli.exits import Exits, exit_of
-from remit.cli.screen import Screen
-from remit.errors import RemitError
+from remit.cli.screen import Screen, drop_output, output_gone
+from remit.errors import Internal, RemitError
 
-_MISTAKE: dict[str, object] = {
-    "type": "urn:remit:error:internal",
-    "code": "internal",
-    "title": "Remit made a mistake.",
-    "status": 500,
-    "detail": "",
-    "rule": "internal",
-    "retryable": False,
-    "hint": "The lines above say where; what was answered before is on record and is not lost.",
-    "remedy": "",
-}
+_ABOVE = "The lines above say where; what was answered before is on record and is not lost."
 
 Work = Callable[[Screen], Awaitable[Exits | None]]
 
@@ -37,8 +27,12 @@ def run(work: Work, *, as_json: bool) -> None:
     except ProblemAnswered as answered:
         code = _told(screen, answered.problem)
     except Exception as error:  # noqa: BLE001 -- the process boundary: a mistake of ours still has its exit code
-        traceback.print_exception(error)
-        code = _told(screen, _MISTAKE)
+        if isinstance(error, BrokenPipeError) and output_gone():
+            drop_output()
+            code = Exits.UNREAD
+        else:
+            traceback.print_exception(error)
+            code = _told(screen, Internal(hint=_ABOVE).to_json())
     except (KeyboardInterrupt, asyncio.CancelledError):
         screen.note("interrupted; what was on its way is on record and goes on from there")
         code = Exits.INTERRUPTED

@@ -1,6 +1,8 @@
 """What is printed, and where: results on stdout, everything else on stderr; tables and colour only on a terminal."""
 
 import json
+import os
+import select
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -117,6 +119,23 @@ class Screen:
         for row in cells:
             table.add_row(*map(styled, row))
         self.console.print(table)
+
+
+def output_gone() -> bool:
+    """True where nobody reads what is printed any more."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(what & select.POLLERR for _, what in poll.poll(0))
+    except (OSError, ValueError):
+        return True
+
+
+def drop_output() -> None:
+    """Let what is still printed go nowhere, so that nothing complains of a reader who went away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def styled(cell: str) -> Any:

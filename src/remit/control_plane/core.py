@@ -34,6 +34,8 @@ class Core:
     take_lease: Callable[[], Awaitable[None]]
     #: Lets another process drive the home; its next driver takes the lease over.
     let_go: Callable[[], None]
+    #: False where a model is configured that may want a key, and none is set.
+    model_key_set: bool = True
     #: The model's transport, where one is configured.
     model: Transport | None = None
     transports: dict[str, Transport] = field(default_factory=dict)

@@ -1,6 +1,5 @@
 """A look at the home's health: what is in order, and what to do about the rest."""
 
-import os
 import platform
 import shutil
 import sqlite3
@@ -74,7 +73,7 @@ class Doctor:
         return _check(f"source {name}", ok=True, detail=f"{len(offered)} tools{told}")
 
     def _reader(self) -> dict[str, Any]:
-        key = "" if self.core.model is None or os.environ.get("OPENAI_API_KEY") else ", no OPENAI_API_KEY is set"
+        key = "" if self.core.model is None or self.core.model_key_set else ", no OPENAI_API_KEY is set"
         return _check("reader", ok=True, detail=self.core.reader + key)
 
 

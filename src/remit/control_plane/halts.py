@@ -49,7 +49,7 @@ class Halts:
         """
         require(by, Right.HALT)
         if await self.core.store.record("halt", scope) is None:
-            raise NotFound(f"{scope} is not halted.")
+            raise NotFound(f"There is no halt of {scope}.", hint="`remit halt --list` shows what stands still.")
         await self._write(scope, None, "halt.lifted", by)
         return {"scope": scope, "halted": False}
 

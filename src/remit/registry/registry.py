@@ -90,8 +90,8 @@ class Registry:
         if version is None:
             known = self.versions if "@" in name else self.names.of("Agent")
             others = sorted(one.ref for one in self.versions.values() if one.name == name)
-            told = f", but none in production: {', '.join(others)}" if others else suggestion(name, known)
-            raise NotFound(f"The agent is {name!r}{told}")
+            told = f" in production; there are {', '.join(others)}" if others else suggestion(name, known)
+            raise NotFound(f"There is no agent {name!r}{told}")
         return version
 
     # --- Tools ------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Registry:
         """
         source = self.sources.get(name)
         if source is None:
-            raise NotFound(f"The tool source is {name!r}{suggestion(name, self.sources)}")
+            raise NotFound(f"There is no tool source {name!r}{suggestion(name, self.sources)}")
         return source
 
     # --- Workflows and people ---------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Registry:
         """
         found = self.workflows.get(name)
         if found is None:
-            raise NotFound(f"The workflow is {name!r}{suggestion(name, self.workflows)}")
+            raise NotFound(f"There is no workflow {name!r}{suggestion(name, self.workflows)}")
         return found
 
     def principal(self, name: str) -> Principal:

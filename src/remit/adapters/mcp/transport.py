@@ -151,7 +151,7 @@ class McpStdioTransport:
         if not self._launch.allowed:
             raise ToolUnavailable(
                 "bubblewrap is missing or may not work here, and the server is not Remit's own.",
-                hint="Install bubblewrap, or set `allow_unsandboxed: true` on the source.",
+                hint="Install bubblewrap, or set REMIT_ALLOW_UNSANDBOXED=1.",
                 rule="sandbox_required",
             )
         if not self.sandboxed and not self._warned:
