@@ -30,7 +30,6 @@ ENVIRONMENT = {
     "adapters/mcp/server.py": "hands the allowed variables on to a tool server",
     "adapters/pydantic_ai/provider.py": "a provider's own key, as its client names it",
     "adapters/pydantic_ai/transport.py": "a provider's own address, as its client names it",
-    "control_plane/doctor.py": "tells whether a provider's key is set",
 }
 _TIME = re.compile(r"\bdatetime\.(now|utcnow|today)\b|\bdate\.today\b|\btime\.(time|time_ns|monotonic|perf_counter)\b")
 _CHANCE = re.compile(r"\bimport (random|secrets|uuid)\b|\bfrom (random|secrets|uuid) import\b|\bos\.urandom\b")
