@@ -14,6 +14,7 @@ from typing import Any
 from remit.adapters.mcp import McpStdioTransport
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
+from remit.adapters.secrets import Secrets, SecretStores
 from remit.adapters.sqlite import SqliteStore
 from remit.adapters.system import SystemClock, SystemIds
 from remit.clock import Clock
@@ -175,6 +176,11 @@ def _model(settings: Settings) -> ModelTransport | None:
         return ModelTransport(settings.model, price=settings.model_price)
     except InvalidSetting as bad:
         raise InvalidSetting(f"REMIT_MODEL_PRICE: {bad.detail}", hint=bad.advice) from bad
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Where the secrets stand that sources of tools name by reference; read at each call."""
+    return SecretStores(environment(), folder=settings.home, mounted=settings.mounted_secrets)
 
 
 def load_agent(reference: str) -> Agent:

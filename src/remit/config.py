@@ -8,6 +8,7 @@ from remit.errors import InvalidSetting
 
 #: What stands on the screen, in the ledger and in the report where no model is configured.
 OFFLINE = "offline rules, no language model"
+MOUNTED_SECRETS = Path("/var/run/secrets/remit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,12 @@ class Settings:
     parallel: int = 16
     #: REMIT_ALLOW_UNSANDBOXED: `1` lets tool servers that are not Remit's own start without bubblewrap; default no.
     allow_unsandboxed: bool = False
-
     #: OPENAI_API_KEY: the key of the models of `openai`; only whether it is set is looked at here, and told by
     #: `remit doctor`. The model's client reads it.
     openai_key_set: bool = False
+    #: REMIT_MOUNTED_SECRETS: folder under which a cluster mounts one folder for each secret, of which
+    #: `kubernetes:SECRET/KEY` speaks; default `/var/run/secrets/remit`.
+    mounted_secrets: Path = MOUNTED_SECRETS
 
     @property
     def reader(self) -> str:
@@ -59,4 +62,5 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None) -
         int(parallel),
         unsandboxed == "1",
         bool(environment.get("OPENAI_API_KEY")),
+        Path(environment.get("REMIT_MOUNTED_SECRETS") or MOUNTED_SECRETS).absolute(),
     )

@@ -314,6 +314,39 @@ class ToolUnavailable(ToolUnreachable):
     hint = "It is tried again after a while."
 
 
+class AnswerTooLong(ToolUnreachable):
+    """The source's answer is longer than is read."""
+
+    code = "answer_too_long"
+    status = 502
+    retryable = False
+    hint = "Ask for less, or raise `network: {answer_bytes_max: ...}` in the source."
+
+
+class EgressRefused(ToolUnavailable):
+    """Remit does not connect to this address."""
+
+    code = "egress_refused"
+    status = 403
+    retryable = False
+    hint = "Correct the source's address, or declare what it may reach: `network: {allow: [ADDRESS]}`."
+
+
+class CredentialMissing(ToolUnavailable):
+    """The source's credential could not be read."""
+
+    code = "credential_missing"
+    hint = "Put the secret where the source's `credential: {ref: ...}` says, for the process that runs Remit."
+
+
+class CredentialRefused(ToolUnavailable):
+    """The source did not take its credential; it did nothing."""
+
+    code = "credential_refused"
+    retryable = False
+    hint = "Renew the secret that the source's `credential: {ref: ...}` names; the next call reads it again."
+
+
 class EffectUncertain(Fault):
     """It is not known whether the call took effect."""
 

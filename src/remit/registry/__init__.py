@@ -12,6 +12,7 @@ from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
 from remit.registry.names import Names, suggestion
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
+from remit.registry.reach import Credential, Network
 from remit.registry.registry import Registry
 from remit.registry.source import Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
 from remit.registry.stored import TABLE, StoredResource
@@ -29,11 +30,13 @@ __all__ = [
     "Autonomy",
     "Change",
     "Check",
+    "Credential",
     "Declaration",
     "Difference",
     "Kind",
     "Limits",
     "Names",
+    "Network",
     "PinChange",
     "Registry",
     "Semver",

@@ -15,6 +15,12 @@ from remit.resources import Path, Problem, RawResource
 #: Kinds that have a name, but no room yet.
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
+#: Forms of a source that Remit calls itself, so that it can inject a credential and check the address.
+_REACHED: tuple[str, ...] = ()
+_ELSEWHERE = {
+    "credential": "a server that Remit starts reads its own variable (`env`)",
+    "network": "a server that Remit starts has none",
+}
 
 Check = Callable[[RawResource, Names], list[Problem]]
 
@@ -69,13 +75,12 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
             problems.append(raw.problem(("mcp", "command"), "the command is empty: name a program"))
     elif raw.fields.get("env"):
         problems.append(raw.problem(("env",), "`env` is for a server that Remit starts (`mcp.command`)"))
-    if "credential" in raw.fields:
-        problems.append(
-            raw.problem(
-                ("credential",),
-                "injected credentials are not built in this release; let the server read its own variable (`env`)",
-            )
-        )
+    if not any(form in raw.fields for form in _REACHED):
+        problems += [
+            raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}")
+            for key, instead in _ELSEWHERE.items()
+            if key in raw.fields
+        ]
     for tool, declared in raw.fields.get("tools", {}).items():
         if server is not None and "input" in declared:
             problems.append(raw.problem(("tools", tool, "input"), "an MCP server's own schema counts: leave this out"))

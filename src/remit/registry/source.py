@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstraints, Tag, field_validator
 
 from remit.errors import InvalidResource
 from remit.quantities import Money
+from remit.registry.reach import (
+    Credential,
+    CredentialDocument,
+    Network,
+    NetworkDocument,
+    credential,
+    network,
+)
 from remit.registry.schemas import (
     AmountDocument,
     Document,
@@ -125,7 +133,12 @@ class ToolSourceDocument(Document):
     soap: Any = Field(None, description="Not built in this release: a SOAP service.")
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
-    credential: Any = Field(None, description="Not built in this release: `{ref}` of a secret to inject.")
+    credential: CredentialDocument | None = Field(
+        None, description="A secret that Remit puts into each call behind the door; no agent or model sees it."
+    )
+    network: NetworkDocument | None = Field(
+        None, description="What may be reached besides public addresses; for sources that Remit calls itself."
+    )
     env: tuple[VariableName, ...] = Field(
         (), description="Names of environment variables that `mcp.command` receives; no others are passed on."
     )
@@ -166,6 +179,10 @@ class ToolSource:
     timeout_seconds: float
     #: By the source's own name of the tool.
     tools: Mapping[str, Declaration]
+    #: Put into each call; None where there is none.
+    credential: Credential | None = None
+    #: What may be reached besides public addresses.
+    network: Network = field(default_factory=Network)
 
 
 def default_origins(role: str) -> frozenset[Origin]:
@@ -206,6 +223,8 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         env=document.env,
         timeout_seconds=document.timeout_seconds,
         tools={name: _declaration(tool) for name, tool in document.tools.items()},
+        credential=credential(document.credential),
+        network=network(document.network),
     )
 
 

@@ -1,0 +1,19 @@
+"""The one way out for HTTP: what a source declared, and public addresses, checked after DNS."""
+
+from remit.adapters.egress.backend import CheckedBackend, Resolver, system_resolver
+from remit.adapters.egress.client import EgressClient, Reply, httpx_client, media_type
+from remit.adapters.egress.credentials import Injector
+from remit.adapters.egress.transport import EgressTransport, outcome_of
+
+__all__ = [
+    "CheckedBackend",
+    "EgressClient",
+    "EgressTransport",
+    "Injector",
+    "Reply",
+    "Resolver",
+    "httpx_client",
+    "media_type",
+    "outcome_of",
+    "system_resolver",
+]
