@@ -527,3 +527,30 @@ def test_doctor_finds_a_sound_home_sound_and_open_keys_loose(tmp_path):
             assert "keys" in [check["check"] for check in loose["checks"] if not check["ok"]]
 
     run(story())
+
+
+def test_a_cancellation_of_a_mission_that_moved_meanwhile_is_decided_anew(tmp_path):
+    async def story():
+        async with a_home(tmp_path) as plane:
+            mission, _ = await a_paid_mission(plane, OVER)
+            (question,) = await plane.approvals.all(me(plane))
+            real = plane.core.store.commit
+            moved = []
+
+            async def commit(batch):
+                if not moved and any(draft.kind == "mission.cancelled" for draft in batch.entries):
+                    moved.append(True)
+                    await plane.approvals.answer(Given(question["id"], "approve"), me(plane))
+                return await real(batch)
+
+            plane.core.store.commit = commit
+            assert (await plane.missions.cancel(mission, me(plane)))["status"] == "cancelled"
+            plane.core.store.commit = real
+
+            assert moved
+            (answered,) = await plane.approvals.all(me(plane), answered=True)
+            assert (answered["verdict"], answered["reason"]) == ("approve", "")
+            assert (await plane.missions.drive(mission, me(plane)))["ended"]
+            assert payments(plane.core.home) == []
+
+    run(story())

@@ -1,7 +1,7 @@
 """An approval as it stands in the list of what waits for people."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from remit.identity import Principal, Right, rights_of
@@ -23,10 +23,16 @@ class ApprovalRecord:
     expires_at_us: int
     #: Keyed name of the sealed case in the mission's space.
     case: str
-    #: Empty while open; then the verdict and by whom.
+    #: Empty while open; then the verdict and by whom, or `expired`, `cancelled`, `closed` with the reason.
     verdict: str = ""
     answered_by: str = ""
     answered_at_us: int = 0
+    #: Why nobody needs to answer any more; empty while open, and where a person answered.
+    reason: str = ""
+
+    def closed(self, verdict: str, reason: str, at_us: int, *, by: str = "") -> "ApprovalRecord":
+        """The record of a question that nobody will answer any more."""
+        return replace(self, verdict=verdict, answered_by=by, answered_at_us=at_us, reason=reason)
 
     def may_be_answered_by(self, by: Principal) -> bool:
         """True where this person is among those who are asked, and has the right to answer."""

@@ -103,9 +103,9 @@ async def _give(api: Client, screen: Screen, approval: dict[str, Any], body: dic
     except ProblemAnswered as refused:
         # One answer that is not taken must not keep the others from being given.
         screen.note(f"{approval['title']}: not answered")
-        for name in ("title", "detail", "hint"):
+        for name in ("title", "detail", "rule", "hint"):
             if told := refused.problem.get(name):
-                screen.note(f"  {told}")
+                screen.note(f"  rule: {told}" if name == "rule" else f"  {told}")
         return False
     screen.say(f"{answered['verdict']} by {answered['by']}: {approval['title']}")
     return True

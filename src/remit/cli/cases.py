@@ -16,7 +16,9 @@ def show_case(screen: Screen, approval: Mapping[str, Any]) -> None:
     case = approval["case"]
     screen.say(str(case["title"]), style="bold")
     screen.say(f"  approval  {approval['id']}, step {approval['step']} of {approval['mission']}")
-    if approval["verdict"]:
+    if approval["reason"]:
+        screen.say(f"  {approval['verdict']:<8}  {approval['reason']}, {approval['answered_at']}")
+    elif approval["verdict"]:
         screen.say(f"  answered  {approval['verdict']} by {approval['answered_by']} at {approval['answered_at']}")
     else:
         screen.say(f"  answer    by {', '.join(approval['approvers'])}, until {approval['expires_at']}")

@@ -66,4 +66,5 @@ class Approvals:
             "verdict": record.verdict,
             "answered_by": record.answered_by,
             "answered_at": iso(record.answered_at_us),
+            "reason": record.reason,
         }

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from remit.approvals import ApprovalRecord
 from remit.budgets import mission_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.seen import missions_seen, require_seen
-from remit.errors import NotFound
+from remit.errors import NotFound, StreamMoved
 from remit.identity import Principal, Right, require
 from remit.ids import MissionId, StreamId
 from remit.ledger import Commit, Draft, PutRecord
@@ -27,6 +28,8 @@ from remit.missions import (
 from remit.state import Pointer
 
 _PAGE_MAX = 1000
+#: How often a cancellation is decided anew because the mission moved meanwhile.
+_TRIES = 20
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -184,22 +187,29 @@ class Missions:
         """
         require(by, Right.SUBMIT)
         active = await self._load(mission)
+        for _ in range(_TRIES):
+            try:
+                await self._cancel(active, by)
+            except StreamMoved:
+                await active.catch_up(self.core.store)
+            else:
+                return {"mission": mission, "status": "cancelled"}
+        raise StreamMoved(f"{mission} kept moving; it was not cancelled.", hint="Cancel it again, or halt it first.")
+
+    async def _cancel(self, active: ActiveMission, by: Principal) -> None:
+        store, now_us = self.core.store, self.core.now_us
         drafts = tuple(
-            Draft(active.stream, event.kind, event.payload(), by.actor, self.core.now_us, closes=event.closes)
+            Draft(active.stream, event.kind, event.payload(), by.actor, now_us, closes=event.closes)
             for event in decide(active.state, Cancel(by.id))
         )
-        listed = await self.core.store.record("mission", mission)
-        put = PutRecord("mission", mission, {**(listed or {}), "status": "cancelled", "waiting_for_people": 0})
-        open_questions = [
-            (approval, await self.core.store.record("approval", approval)) for approval in active.state.approvals
-        ]
-        closed = tuple(
-            PutRecord("approval", approval, {**record, "verdict": "cancelled", "answered_by": by.id})
-            for approval, record in open_questions
-            if record
-        )
-        await self.core.store.commit(Commit(drafts, (put, *closed), expect=((active.stream, active.state.version),)))
-        return {"mission": mission, "status": "cancelled"}
+        listed = await store.record("mission", active.id)
+        writes = [PutRecord("mission", active.id, {**(listed or {}), "status": "cancelled", "waiting_for_people": 0})]
+        for approval in active.state.approvals:
+            if found := await store.record("approval", approval):
+                asked = ApprovalRecord.from_json(found)
+                closed = asked.closed("cancelled", "the mission was cancelled", now_us, by=by.id)
+                writes.append(PutRecord("approval", approval, closed.to_json()))
+        await store.commit(Commit(drafts, tuple(writes), expect=((active.stream, active.state.version),)))
 
     # --- inside
 

@@ -40,7 +40,7 @@ class EmbeddedDriver:
     async def take_over(self) -> int:
         """Take the home's lease; every driver before this one is refused from now on."""
         epoch = await self.store.take(self.holder)
-        self._advancer = Advancer(self.performer, epoch, self.parallel, self.changed)
+        self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed)
         return epoch
 
     @property

@@ -37,7 +37,7 @@ from remit.gateway.arguments import check_arguments
 from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
-from remit.gateway.flow import check_flow, fields_seen
+from remit.gateway.flow import Known, check_flow, fields_seen
 from remit.gateway.limits import Admission
 from remit.gateway.remedy import remedy_for
 from remit.gateway.transport import Priced, ToolResult, Transport
@@ -121,6 +121,15 @@ class Door:
             raise
         finally:
             log.release(way.key)
+
+    def check_change(self, caller: Caller, call: Call, log: CallLog, known: Mapping[str, list[Known]]) -> None:
+        """Look before a person's values for a call are taken: raise what would refuse it whatever a person says.
+
+        Raises:
+            Refusal: leave, policy, or a strict role; it names its rule.
+            InvalidArguments: the values do not fit the tool's schema.
+        """
+        _Way(self, caller, call, log, RunTape(), "").check(known)
 
     def cut_halted(self) -> None:
         """Cut reads and model calls under way that a halt covers; a write that has begun is let finish."""
@@ -250,6 +259,19 @@ class _Way:
             self.on_record = True
             # call (a transport injects the credential), check result, settle and record
             return await self._carry_out(tool, recorded)
+
+    def check(self, known: Mapping[str, list[Known]]) -> None:
+        """The stages that no answer of a person overrides, without effect and without record."""
+        controls = self.door.controls
+        principal = controls.registry.principal(self.caller.principal)
+        tool = controls.registry.tool(self.call.tool)
+        _check_granted(principal, self.caller, tool)
+        check_arguments(tool, self.call.arguments)
+        decision = controls.policies.decide(self._request(tool))
+        if not decision.permit:
+            raise _denied(decision)
+        _check_can_be_met(decision)
+        check_flow(tool, self.call.arguments, known, self._digest)
 
     async def record_refusal(self, no: RemitError) -> None:
         """Put the refusal on record with its rule; the explanation stands sealed."""

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Literal
 
+from remit.approvals import ApprovalRecord
 from remit.errors import Halted, MissionEnded, RemitError, StreamMoved
 from remit.gateway import micros_of
 from remit.identity import covers
 from remit.ids import StepId
-from remit.ledger import Commit, Draft, PutRecord
+from remit.ledger import Commit, Draft, PutRecord, Records
 from remit.missions.active import ActiveMission
 from remit.missions.decide import Proceed, decide, wake_at_us
 from remit.missions.events import Event
 from remit.missions.perform import Performer
-from remit.missions.state import MissionState
+from remit.missions.state import EXPIRED, UNANSWERED, MissionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,16 @@ class Advancer:
 
     performer: Performer
     epoch: int
+    #: Where the list of questions stands.
+    records: Records
     #: How many steps of one mission run at once.
     parallel_max: int = 16
     #: Called after every change, for whoever watches.
     changed: Callable[[ActiveMission], None] = lambda _mission: None
     #: Steps that a halt interrupted, and the halts that held then: until these change, trying again is in vain.
     _halted_by: dict[tuple[str, StepId], frozenset[str]] = field(default_factory=dict)
+    #: How many questions of a mission were looked at when they ended.
+    _ended: dict[str, int] = field(default_factory=dict)
 
     async def advance(self, mission: ActiveMission) -> Rest:
         """Work until the mission waits for people or time, stands still, or has ended.
@@ -59,6 +64,7 @@ class Advancer:
                 if mission.behind:
                     await mission.catch_up(self.performer.door.journal)
                 await self._decide(mission)
+                await self._close_questions(mission)
                 self.changed(mission)
                 self._start(mission, running)
                 if not running:
@@ -154,6 +160,23 @@ class Advancer:
             except MissionEnded:
                 await mission.catch_up(self.performer.door.journal)
                 return
+
+    async def _close_questions(self, mission: ActiveMission) -> None:
+        """Say in the list of questions which ones nobody needs to answer any more, and why."""
+        answered = mission.state.answered
+        if self._ended.get(mission.id, 0) == len(answered):
+            return
+        now_us = micros_of(self.performer.clock.now())
+        writes = []
+        for approval, how in answered.items():
+            found = await self.records.record("approval", approval) if how in UNANSWERED else None
+            if found is not None and not found["verdict"]:
+                verdict = EXPIRED if how == EXPIRED else "closed"
+                closed = ApprovalRecord.from_json(found).closed(verdict, how, now_us)
+                writes.append(PutRecord("approval", approval, closed.to_json()))
+        if writes:
+            await self.performer.door.journal.commit(Commit((), tuple(writes), epoch=self.epoch))
+        self._ended[mission.id] = len(answered)
 
     def _proceed(self, state: MissionState) -> Proceed:
         registry = self.performer.door.controls.registry

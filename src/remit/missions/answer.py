@@ -6,14 +6,24 @@ from typing import Any
 
 from remit.approvals import ApprovalRecord
 from remit.clock import Clock
-from remit.errors import AlreadyAnswered, AnswerNotAllowed, InvalidInput, NotFound, RightsExceeded, StreamMoved
-from remit.gateway import Door, Known, check_arguments, check_flow, micros_of, text_of
+from remit.errors import (
+    AlreadyAnswered,
+    AnswerNotAllowed,
+    ApprovalExpired,
+    InvalidInput,
+    NotFound,
+    RightsExceeded,
+    StreamMoved,
+)
+from remit.gateway import Call, Door, Known, micros_of, text_of
 from remit.identity import Principal, Right, require
 from remit.ids import ApprovalId, MissionId, StepId
 from remit.ledger import Commit, Draft, PutBlob, PutRecord, Records
 from remit.missions.active import ActiveMission
+from remit.missions.callers import caller_of, proposer_of
 from remit.missions.decide import Answer, decide
 from remit.missions.events import StepSuspended
+from remit.missions.state import EXPIRED
 from remit.planning import StepKind
 from remit.state import Pointer
 from remit.tools import Origin
@@ -52,13 +62,16 @@ async def answer(door: Door, clock: Clock, record: ApprovalRecord, by: Principal
     Raises:
         RightsExceeded: this person may not answer it.
         AlreadyAnswered, ApprovalExpired, AnswerNotAllowed: it is not open, or not in this way.
-        InvalidInput, InvalidArguments, FlowRefused: the steer's values cannot be taken.
+        InvalidInput, InvalidArguments, FlowRefused, PolicyDenied: the steer's values cannot be taken.
+        In each case the question stays open.
     """
     _check_right(by, record)
     if given.verdict not in VERDICTS:
         raise InvalidInput(f"{given.verdict!r} is no verdict; answer with {', '.join(VERDICTS)}.")
+    if record.verdict == EXPIRED:
+        raise ApprovalExpired(f"{record.id} could be answered until its end and was not.")
     if record.verdict:
-        raise AlreadyAnswered(f"{record.id}: {record.verdict} by {record.answered_by}.")
+        raise AlreadyAnswered(f"{record.id}: {record.reason or f'{record.verdict} by {record.answered_by}'}.")
     mission = MissionId(record.mission)
     active = await ActiveMission.load(mission, door.journal, door.vault)
     for _ in range(_TRIES):
@@ -113,12 +126,13 @@ async def _steer(
         raise InvalidInput(f"The call has no argument {', '.join(unknown)}; it has {', '.join(sorted(proposed))}.")
     steered = {**proposed, **given.changes}
     tool = door.controls.registry.tool(step.target)
-    check_arguments(tool, steered)
     known = tuple(sorted({door.vault.digest(active.id, text_of(value)) for value in given.changes.values()}))
-    # What a strict role does not let through is said now, not after the answer was used up.
+    # What would refuse the new call whatever a person says is said now, not after the answer was used up.
     log, person = active.log.known, Known(Origin.PERSON, active.stream, "")
     said = {digest: [*log.get(digest, ()), person] for digest in known}
-    check_flow(tool, steered, {**log, **said}, lambda value: door.vault.digest(active.id, value))
+    held = active.state.steps[StepId(asked.step)] if not asked.proposed else active.state.steps[step.id]
+    caller = caller_of(door, active.state, held, proposer_of(active.state, held), skill="", epoch=0)
+    door.check_change(caller, Call(tool.name, steered), active.log, {**log, **said})
     pointer, body = door.vault.seal(active.id, steered)
     blobs.append(body)
     binds = (door.vault.digest(active.id, steered), tool.pin, *asked.binds[2:])

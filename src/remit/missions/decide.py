@@ -7,7 +7,7 @@ from remit.errors import AlreadyAnswered, AnswerNotAllowed, ApprovalExpired, Inv
 from remit.ids import ApprovalId, StepId
 from remit.missions import events
 from remit.missions.events import Event
-from remit.missions.state import MissionState, MissionStatus
+from remit.missions.state import MISSION_OVER, MissionState, MissionStatus
 from remit.planning import Step, check_plan
 
 #: Waits before a second and later tries, in seconds.
@@ -89,6 +89,8 @@ def _answer(state: MissionState, command: Answer) -> Event:
         how = state.answered.get(command.approval)
         if how is None:
             raise NotFound(f"There is no approval {command.approval} in {state.id}.")
+        if how == MISSION_OVER:
+            raise MissionEnded(f"{state.id} is {state.status}.")
         raise AlreadyAnswered(f"{command.approval}: {how}.")
     if state.status.ended:
         raise MissionEnded(f"{state.id} is {state.status}.")

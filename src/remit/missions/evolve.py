@@ -11,14 +11,19 @@ from remit.ids import ApprovalId, StepId
 from remit.ledger import Entry
 from remit.missions import events
 from remit.missions.events import read_event
-from remit.missions.state import MissionState, MissionStatus, StepState, StepStatus, Verdict
+from remit.missions.state import (
+    EXPIRED,
+    MISSION_OVER,
+    OVERTAKEN,
+    MissionState,
+    MissionStatus,
+    StepState,
+    StepStatus,
+    Verdict,
+)
 from remit.planning import Step, StepKind
 
 _Key = TypeVar("_Key")
-
-
-#: How a question ended to which the step's own outcome came first.
-_OVERTAKEN = "not needed any more: the step has ended"
 
 
 def evolve(state: MissionState, entry: Entry) -> MissionState:
@@ -145,7 +150,7 @@ def _retried(state: MissionState, event: events.StepRetried, _at_us: int) -> Mis
 def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) -> MissionState:
     name = StepId(event.step)
     if state.steps[name].status.ended:
-        return replace(state, answered=state.answered.set(ApprovalId(event.approval), _OVERTAKEN))
+        return replace(state, answered=state.answered.set(ApprovalId(event.approval), OVERTAKEN))
     step = replace(state.steps[name], runs=event.run)
     approvals = state.approvals.set(ApprovalId(event.approval), event)
     running = _without(state.running, name)
@@ -214,7 +219,7 @@ def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) ->
     name = asked.proposed[0].id if asked.proposed else StepId(asked.step)
     step = state.steps[name]
     state = replace(
-        state, approvals=_without(state.approvals, approval), answered=state.answered.set(approval, "expired")
+        state, approvals=_without(state.approvals, approval), answered=state.answered.set(approval, EXPIRED)
     )
     return _end(
         state,
@@ -223,15 +228,21 @@ def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) ->
 
 
 def _completed(state: MissionState, _event: events.MissionCompleted, at_us: int) -> MissionState:
-    return replace(state, status=MissionStatus.COMPLETED, ended_at_us=at_us)
+    return _over(state, MissionStatus.COMPLETED, at_us)
 
 
 def _mission_failed(state: MissionState, event: events.MissionFailed, at_us: int) -> MissionState:
-    return replace(state, status=MissionStatus.FAILED, ended_at_us=at_us, code=event.code, detail=event.detail)
+    return replace(_over(state, MissionStatus.FAILED, at_us), code=event.code, detail=event.detail)
 
 
 def _cancelled(state: MissionState, _event: events.MissionCancelled, at_us: int) -> MissionState:
-    return replace(state, status=MissionStatus.CANCELLED, ended_at_us=at_us, approvals=Map())
+    return _over(state, MissionStatus.CANCELLED, at_us)
+
+
+def _over(state: MissionState, status: MissionStatus, at_us: int) -> MissionState:
+    """The mission has ended: nobody needs to be asked any more."""
+    answered = state.answered.update(dict.fromkeys(state.approvals, MISSION_OVER))
+    return replace(state, status=status, ended_at_us=at_us, approvals=Map(), answered=answered)
 
 
 _FOLDS: dict[type[events.Event], Callable[[MissionState, Any, int], MissionState]] = {
@@ -308,7 +319,7 @@ def _without_questions_of(state: MissionState, name: StepId) -> MissionState:
             state = replace(
                 state,
                 approvals=state.approvals.delete(approval),
-                answered=state.answered.set(approval, _OVERTAKEN),
+                answered=state.answered.set(approval, OVERTAKEN),
             )
     return state
 

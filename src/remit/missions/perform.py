@@ -33,21 +33,19 @@ from remit.gateway import (
     check_recursion,
     micros_of,
 )
-from remit.ids import ApprovalId, Ids, PrincipalId, StepId
+from remit.ids import ApprovalId, Ids, StepId
 from remit.ledger import Commit, Draft, PutBlob, PutRecord
 from remit.missions import events
 from remit.missions.active import ActiveMission
+from remit.missions.callers import REMIT, caller_of, proposer_of
 from remit.missions.cases import case_for
 from remit.missions.context import Agent, Ended, StepContext
 from remit.missions.state import StepState
 from remit.planning import Step, StepKind
-from remit.registry import Autonomy
 from remit.state import Pointer
 
 #: An agent's run is given up after this long, and tried again.
 RUN_SECONDS = 600
-#: Who is recorded for calls that belong to no agent's plan.
-REMIT = "remit@1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class StepRun:
     # --- the three kinds
 
     async def _make_call(self) -> None:
-        self.agent = self._proposer()
+        self.agent = proposer_of(self.mission.state, self.held)
         verdict = self.held.verdict
         given = await self._open(self.step.input)
         leave = None
@@ -187,13 +185,8 @@ class StepRun:
             raise context.stopped
         return output
 
-    def _proposer(self) -> str:
-        """The agent whose plan this step belongs to."""
-        proposer = self.held.proposed_by
-        return self.mission.state.steps[proposer].agent if proposer else REMIT
-
     async def _ask(self) -> None:
-        self.agent = self._proposer()
+        self.agent = proposer_of(self.mission.state, self.held)
         given = await self._open(self.step.input)
         verdict = self.held.verdict
         if verdict is not None:
@@ -372,25 +365,8 @@ class StepRun:
         return self.door.enforce(self.caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)
 
     def caller(self, skill: str, narrowed: tuple[str, ...] = ("*",)) -> Caller:
-        submitted = self.mission.state.submitted
-        assert submitted is not None
-        version = None if self.agent == REMIT else self.door.controls.registry.agent(self.agent)
-        return Caller(
-            self.door.tenant,
-            PrincipalId(submitted.principal),
-            self.mission.id,
-            self.name,
-            self.held.attempt,
-            self.agent,
-            skill,
-            version.tools if version else ("*",),
-            submitted.tools,
-            self.epoch,
-            submitted.budget_usd_micros,
-            version.max_turns if version else 0,
-            in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
-            token_tools=narrowed,
-        )
+        state = self.mission.state
+        return caller_of(self.door, state, self.held, self.agent, skill=skill, epoch=self.epoch, narrowed=narrowed)
 
     async def _read_output(self, name: StepId) -> Ended:
         if name not in self.step.after:

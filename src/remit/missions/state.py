@@ -9,6 +9,12 @@ from remit.ids import ApprovalId, MissionId, StepId
 from remit.missions.events import MissionSubmitted, StepSuspended
 from remit.planning import Step, StepKind
 
+#: How a question ended that no person answered; what else `MissionState.answered` holds is a verdict.
+EXPIRED = "expired"
+OVERTAKEN = "not needed any more: the step has ended"
+MISSION_OVER = "not needed any more: the mission has ended"
+UNANSWERED = frozenset({EXPIRED, OVERTAKEN, MISSION_OVER})
+
 
 class MissionStatus(StrEnum):
     """Where a mission stands."""
@@ -112,7 +118,7 @@ class MissionState:
     failed: Map[StepId, None] = field(default_factory=Map)
     #: Open questions to people.
     approvals: Map[ApprovalId, StepSuspended] = field(default_factory=Map)
-    #: Answered or expired: who and how.
+    #: Not open any more: who answered and how, or why nobody needs to.
     answered: Map[ApprovalId, str] = field(default_factory=Map)
     #: Plans that were proposed and not yet decided on: proposing step to its steps.
     proposed: Map[StepId, tuple[Step, ...]] = field(default_factory=Map)

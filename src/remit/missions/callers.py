@@ -1,0 +1,50 @@
+"""Who calls in a step: the agent behind it, with what that agent and the mission were given."""
+
+from remit.gateway import Caller, Door
+from remit.ids import PrincipalId
+from remit.missions.state import MissionState, StepState
+from remit.registry import Autonomy
+
+#: Who is recorded for calls that belong to no agent's plan.
+REMIT = "remit@1"
+
+
+def proposer_of(state: MissionState, held: StepState) -> str:
+    """The agent whose plan this step belongs to."""
+    return state.steps[held.proposed_by].agent if held.proposed_by else REMIT
+
+
+def caller_of(
+    door: Door,
+    state: MissionState,
+    held: StepState,
+    agent: str,
+    *,
+    skill: str,
+    epoch: int,
+    narrowed: tuple[str, ...] = ("*",),
+) -> Caller:
+    """The caller as the door takes it; `narrowed` bounds the tools further, as a token does.
+
+    Raises:
+        NotFound: there is no such agent version any more.
+    """
+    submitted = state.submitted
+    assert submitted is not None
+    version = None if agent == REMIT else door.controls.registry.agent(agent)
+    return Caller(
+        door.tenant,
+        PrincipalId(submitted.principal),
+        state.id,
+        held.step.id,
+        held.attempt,
+        agent,
+        skill,
+        version.tools if version else ("*",),
+        submitted.tools,
+        epoch,
+        submitted.budget_usd_micros,
+        version.max_turns if version else 0,
+        in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
+        token_tools=narrowed,
+    )
