@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from remit.adapters.egress import EgressClient, EgressTransport, Injector
 from remit.adapters.mcp import McpStdioTransport
+from remit.adapters.openai import ModelEndpoint, ModelsTransport
+from remit.adapters.openai.prices import Prices
+from remit.adapters.openai.spec import ModelSpec
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
@@ -140,6 +144,8 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
     if source.module is not None:
         return PythonTransport(source.module, bindings={"home": str(settings.home)}, clock=clock)
+    if source.models is not None:
+        return _models(source, settings)
     assert source.command is not None
     places = {"{home}": str(settings.home), "{python}": sys.executable}
     command = []
@@ -156,6 +162,27 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         allow_unsandboxed=settings.allow_unsandboxed,
         readable=[settings.home / "inbox"],
     )
+
+
+def _models(source: ToolSource, settings: Settings) -> Transport:
+    declared = source.models
+    assert declared is not None
+    injector = Injector(source.credential, secrets_of(settings)) if source.credential else None
+    client = EgressClient(EgressTransport(source.network, injector=injector))
+    endpoints = []
+    for model in declared.models.values():
+        spec = ModelSpec(declared.provider, model.model, declared.url)
+        endpoints.append(
+            ModelEndpoint(
+                model.name,
+                model.model,
+                Prices.read(spec, model.price),
+                model.output_tokens_max,
+                declared.limit_field,
+                model.operations,
+            )
+        )
+    return ModelsTransport(client, declared.url, endpoints)
 
 
 def _model(settings: Settings) -> ModelTransport | None:

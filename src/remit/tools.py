@@ -63,6 +63,8 @@ class Tool:
     #: Fields of its answer, read from untrusted content, that are typed: dotted path to number, date, id or enum.
     extracts: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[Role, ...] = ()
+    #: A call is a turn of a language model.
+    model: bool = False
     #: What one call costs at most; None where calls are free.
     cost: Money | None = None
     timeout_seconds: float = 60.0

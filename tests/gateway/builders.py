@@ -112,6 +112,7 @@ def a_tool(
     """A tool whose roles, where only named, are arguments of the same name that take values from anywhere."""
     declared = tuple(roles.values()) if isinstance(roles, Mapping) else tuple(Role(r, r, ANYWHERE) for r in roles)
     schema = {"type": "object", "properties": dict(properties or {}), "required": list(required)}
+    fields.setdefault("model", name.startswith("model__"))
     return Tool(name, name.split("__", maxsplit=1)[0], "", schema, Tier(tier), roles=declared, **fields)
 
 

@@ -286,7 +286,14 @@ class Resources:
             return []
         self.core.transports[MODEL_SOURCE] = model
         return [
-            Tool(f"{MODEL_SOURCE}__{d['name']}", MODEL_SOURCE, d["description"], d["inputSchema"], tier=Tier.READ)
+            Tool(
+                f"{MODEL_SOURCE}__{d['name']}",
+                MODEL_SOURCE,
+                d["description"],
+                d["inputSchema"],
+                tier=Tier.READ,
+                model=True,
+            )
             for d in await model.definitions()
         ]
 

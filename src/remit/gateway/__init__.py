@@ -12,7 +12,7 @@ from remit.gateway.enforce import Answer, Door, RunTape, micros_of
 from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import LoopGuard, check_recursion
 from remit.gateway.limits import Admission
-from remit.gateway.transport import Priced, ToolResult, Transport, Usage
+from remit.gateway.transport import Checking, Priced, Streaming, ToolResult, Transport, Usage
 
 __all__ = [
     "Admission",
@@ -20,6 +20,7 @@ __all__ = [
     "Call",
     "CallLog",
     "Caller",
+    "Checking",
     "Controls",
     "Door",
     "Interrupted",
@@ -30,6 +31,7 @@ __all__ = [
     "Question",
     "Recorded",
     "RunTape",
+    "Streaming",
     "Suspended",
     "ToolResult",
     "Transport",

@@ -1,7 +1,7 @@
 """A call on its way through the door: who asks, for what, and what may come of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from remit.ids import ApprovalId, MissionId, PrincipalId, StepId, StreamId
@@ -72,6 +72,11 @@ class Call:
     #: Rules for which the planner wants a person to look first.
     ask_rules: tuple[str, ...] = ()
     leave: Leave | None = None
+    #: For a turn of a model: the name of the prompt that the agent's version registers, or what the agent calls it;
+    #: and a keyed hash of the instructions.
+    prompt: tuple[str, str] | None = None
+    #: Takes the pieces of an answer as they come, where the source gives it in pieces.
+    on_part: Callable[[Any], None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

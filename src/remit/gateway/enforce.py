@@ -40,7 +40,7 @@ from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
 from remit.gateway.limits import Admission
 from remit.gateway.remedy import remedy_for
-from remit.gateway.transport import Priced, ToolResult, Transport
+from remit.gateway.transport import Checking, Priced, Streaming, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
 from remit.policy import Decision, Request
@@ -51,7 +51,7 @@ from remit.tools import Tool
 _LOG = logging.getLogger("remit.door")
 #: A larger answer is refused: what a model or a person cannot read has no business in a mission's state.
 _RESULT_BYTES_MAX = 8 * 1024 * 1024
-#: The source whose calls are turns of a language model.
+#: The source of the home's own language model.
 MODEL_SOURCE = "model"
 #: Tries of an idempotent write before its effect counts as uncertain.
 _WRITE_TRIES_MAX = 3
@@ -149,6 +149,8 @@ class Door:
         assert task is not None
         self.under_way[task] = (caller, tool)
         try:
+            if call.on_part is not None and isinstance(transport, Streaming):
+                return await transport.stream(tool, call.arguments, idempotency_key=key, on_part=call.on_part)
             return await transport.call(tool, call.arguments, idempotency_key=key)
         except asyncio.CancelledError:
             if task not in self._cut:
@@ -220,6 +222,9 @@ class _Way:
         _check_granted(principal, caller, tool)
         # validate arguments
         check_arguments(tool, call.arguments)
+        transport = door.transports.get(tool.source)
+        if transport is not None and _checks(type(transport)):
+            cast("Checking", transport).check(tool, call.arguments)
         self._name_call(tool)
         # answer from the record?
         recorded = log.last(caller.step, self.key)
@@ -354,14 +359,14 @@ class _Way:
     def _check_turns(self, tool: Tool) -> None:
         """R5: the agent version's own cap on turns, whatever policy allows."""
         caller = self.caller
-        if tool.source == MODEL_SOURCE and self.log.turns[f"agent:{caller.agent}"] >= caller.turns_max:
+        if tool.model and self.log.turns[f"agent:{caller.agent}"] >= caller.turns_max:
             raise LoopStopped(f"{caller.agent} has had its {caller.turns_max} turns in this mission.", rule="R5")
 
     def _request(self, tool: Tool) -> Request:
         caller, spent = self.caller, self.log.spent
         amount = _amount(tool, self.call.arguments)
         # A turn is one answer of a model; this call is one more where it asks for one.
-        turns = self.log.turns[f"agent:{caller.agent}"] + (tool.source == MODEL_SOURCE)
+        turns = self.log.turns[f"agent:{caller.agent}"] + tool.model
         payee = _role_text(tool, self.call.arguments, "payee")
         return Request(
             agent=caller.agent_name,
@@ -443,7 +448,8 @@ class _Way:
             "tool": tool.name,
             "pin": tool.pin,
             "sink": tool.sink,
-            "model": tool.source == MODEL_SOURCE,
+            "model": tool.model,
+            **({"prompt": list(self.call.prompt)} if self.call.prompt else {}),
             "args": args.cid,
             "action": action,
             "progress": self.progress,
@@ -517,7 +523,7 @@ class _Way:
             content = {"error": f"The answer has {len(body.data)} bytes; {_RESULT_BYTES_MAX} are taken."}
             result = ToolResult(content, content["error"], result.usage)
             pointer, body = door.vault.seal(caller.mission, content)
-        trusted = tool.directory or (tool.source == MODEL_SOURCE and self.tape.trusted)
+        trusted = tool.directory or (tool.model and self.tape.trusted)
         known = []
         if result.error is None:
             known = [[origin, path, self._digest(text)] for origin, path, text in fields_seen(tool, content)]
@@ -583,6 +589,11 @@ def _refusing_link(
     chain = Delegation.of(principal).mission("", mission_tools).agent("", agent_tools)
     link = chain.refused_by(tool)
     return None if link is None else link.kind
+
+
+@lru_cache(maxsize=64)
+def _checks(transport: type) -> bool:
+    return issubclass(transport, Checking)
 
 
 @lru_cache(maxsize=64)

@@ -1,6 +1,6 @@
 """The port to whatever carries a call to its tool or model, and what comes back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -38,6 +38,35 @@ class Priced(Protocol):
         Raises:
             PriceUnknown: it cannot be said.
         """
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """A transport that knows more about arguments than a schema can say."""
+
+    def check(self, tool: Tool, arguments: Mapping[str, Any]) -> None:
+        """Look at arguments that fit the tool's schema, before anything is decided, held or sent.
+
+        Raises:
+            InvalidArguments: they cannot be meant, or ask for what would pass by the door.
+        """
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A transport that can hand an answer over piece by piece, besides giving it whole at the end."""
+
+    async def stream(
+        self,
+        tool: Tool,
+        arguments: Mapping[str, Any],
+        *,
+        idempotency_key: str,
+        on_part: Callable[[Any], None] | None,
+    ) -> ToolResult:
+        """Call the tool once; errors as `Transport.call`."""
         ...
 
 

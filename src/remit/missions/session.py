@@ -5,7 +5,7 @@ not do unasked becomes a step that Remit carries out after a person's yes, while
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -95,6 +95,7 @@ class Session:
         #: Calls that wait for a person or were answered by one, and whose outcome the agent has not taken yet.
         self._untaken: dict[str, list[int]] = {}
         self._asking = asyncio.Lock()
+        self._in_flight: set[asyncio.Task[Answer]] = set()
 
     @property
     def mission(self) -> MissionId:
@@ -134,7 +135,14 @@ class Session:
             await self._settle(recorded)
 
     async def call(
-        self, tool: str, arguments: Mapping[str, Any], *, tools: tuple[str, ...] = ("*",), idempotency_key: str = ""
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        tools: tuple[str, ...] = ("*",),
+        idempotency_key: str = "",
+        prompt: tuple[str, str] | None = None,
+        on_part: Callable[[Any], None] | None = None,
     ) -> Answer:
         """Take one call through the door.
 
@@ -145,6 +153,8 @@ class Session:
             idempotency_key: the agent's own name for this call; the same call under the same name is answered from
                 the record. Without one, each call is a wish of its own, except that the first repeat of a write after
                 a restart of Remit is answered from the record: its answer may never have reached the agent.
+            prompt: for a turn of a model, the prompt's name and the text of the instructions.
+            on_part: takes the pieces of an answer as they come, where the source gives it in pieces.
 
         Raises:
             ApprovalPending: it waits for a person; the same call, made again later, is answered with the outcome.
@@ -158,9 +168,11 @@ class Session:
         child = self._child(key)
         if child is not None:
             return await self._outcome(name, occurrence, child)
-        call = Call(tool, arguments, occurrence, leave=self._confirmed(key))
+        if prompt is not None:
+            prompt = (prompt[0], self._run.door.vault.digest(self.mission, prompt[1]))
+        call = Call(tool, arguments, occurrence, leave=self._confirmed(key), prompt=prompt, on_part=on_part)
         try:
-            answer = await self._through(call, tools)
+            answer = await self._to_its_end(call, tools)
         except Suspended as wait:
             if isinstance(occurrence, int) and occurrence not in self._untaken.get(name, ()):
                 self._untaken.setdefault(name, []).append(occurrence)
@@ -264,6 +276,18 @@ class Session:
         if verdict is not None and verdict.uncertain and verdict.binds == (key,):
             return Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=True)
         return None
+
+    async def _to_its_end(self, call: Call, tools: tuple[str, ...]) -> Answer:
+        """A call that has begun is finished and recorded even where the agent that made it has gone."""
+        task = asyncio.create_task(self._through(call, tools))
+        self._in_flight.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Answer]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled():
+            task.exception()  # it stands on record; an agent that has gone does not ask for it
 
     async def _through(self, call: Call, tools: tuple[str, ...]) -> Answer:
         run = self._run

@@ -10,6 +10,7 @@ from remit.registry.apply import ApplyPlan, Change, plan_apply
 from remit.registry.differences import Difference
 from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
+from remit.registry.models import Models
 from remit.registry.names import Names, suggestion
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
 from remit.registry.reach import Credential, Network
@@ -35,6 +36,7 @@ __all__ = [
     "Difference",
     "Kind",
     "Limits",
+    "Models",
     "Names",
     "Network",
     "PinChange",

@@ -16,7 +16,7 @@ from remit.resources import Path, Problem, RawResource
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 #: Forms of a source that Remit calls itself, so that it can inject a credential and check the address.
-_REACHED: tuple[str, ...] = ()
+_REACHED: tuple[str, ...] = ("models",)
 _ELSEWHERE = {
     "credential": "a server that Remit starts reads its own variable (`env`)",
     "network": "a server that Remit starts has none",
@@ -67,7 +67,7 @@ def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
 
 
 def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
-    problems = _one_of(raw, (), TRANSPORTS, ("mcp", "python"))
+    problems = _one_of(raw, (), TRANSPORTS, ("mcp", "python", "models"))
     server = raw.fields.get("mcp")
     if server is not None:
         problems += _one_of(raw, ("mcp",), ("command", "url"), ("command",))
@@ -81,6 +81,8 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
             for key, instead in _ELSEWHERE.items()
             if key in raw.fields
         ]
+    if "models" in raw.fields and raw.fields.get("tools"):
+        problems.append(raw.problem(("tools",), "a model declares itself under `models`: leave this out"))
     for tool, declared in raw.fields.get("tools", {}).items():
         if server is not None and "input" in declared:
             problems.append(raw.problem(("tools", tool, "input"), "an MCP server's own schema counts: leave this out"))

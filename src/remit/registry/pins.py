@@ -65,6 +65,7 @@ def tool_to_json(tool: Tool) -> dict[str, Any]:
         "source": tool.source,
         "cost": {"micros": tool.cost.micros, "currency": tool.cost.currency} if tool.cost else None,
         "timeout_seconds": tool.timeout_seconds,
+        "model": tool.model,
         "pin": tool.pin,
     }
 
@@ -75,6 +76,7 @@ def tool_from_json(value: dict[str, Any]) -> Tool:
     return Tool(
         name=value["name"],
         source=value["source"],
+        model=value.get("model", False),
         description=value["description"],
         input_schema=value["input"],
         tier=Tier(value["tier"]),

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstrai
 
 from remit.errors import InvalidResource
 from remit.quantities import Money
+from remit.registry.models import Models, ModelsDocument, models
 from remit.registry.reach import (
     Credential,
     CredentialDocument,
@@ -30,8 +31,8 @@ from remit.registry.schemas import (
 from remit.tools import Origin, Role, Tier, Tool
 
 #: What a source can be; the first two are built.
-TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http")
-_TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,127}")
+TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
+_TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 
 #: Meanings that policy and data flow know; others are carried, but no rule of Remit's own speaks of them.
 ROLE_NAMES = ("amount", "currency", "payee", "account", "recipient", "url", "id")
@@ -133,6 +134,9 @@ class ToolSourceDocument(Document):
     soap: Any = Field(None, description="Not built in this release: a SOAP service.")
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
+    models: ModelsDocument | None = Field(
+        None, description="Language models behind an OpenAI-compatible endpoint; each is a tool, `NAME__MODEL`."
+    )
     credential: CredentialDocument | None = Field(
         None, description="A secret that Remit puts into each call behind the door; no agent or model sees it."
     )
@@ -166,7 +170,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command` and `module`."""
+    """Where tools come from: exactly one of `command`, `module` and `models`."""
 
     name: str
     description: str
@@ -183,6 +187,13 @@ class ToolSource:
     credential: Credential | None = None
     #: What may be reached besides public addresses.
     network: Network = field(default_factory=Network)
+    #: Language models, each of which is a tool; None for every other source.
+    models: Models | None = None
+
+    def fallbacks(self, local_name: str) -> tuple[str, ...]:
+        """Full names of the models that stand in for this one, in order."""
+        model = self.models.models.get(local_name) if self.models else None
+        return model.instead if model else ()
 
 
 def default_origins(role: str) -> frozenset[Origin]:
@@ -225,6 +236,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         tools={name: _declaration(tool) for name, tool in document.tools.items()},
         credential=credential(document.credential),
         network=network(document.network),
+        models=models(document.models),
     )
 
 
@@ -273,7 +285,9 @@ def _tool(
         source=source.name,
         description=declared.description or str(definition.get("description") or ""),
         input_schema=schema,
-        tier=declared.tier,
+        # A turn of a model writes nothing; what it proposes comes back to the door as calls of tools.
+        tier=Tier.READ if source.models else declared.tier,
+        model=source.models is not None,
         idempotent=declared.idempotent,
         directory=declared.directory,
         extracts=dict(declared.extracts),

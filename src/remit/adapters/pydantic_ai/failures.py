@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from remit.adapters.pydantic_ai.prices import CURRENCY
+from remit.adapters.openai.prices import CURRENCY
 from remit.errors import ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money

@@ -11,7 +11,7 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from remit.adapters.pydantic_ai.spec import OPENAI_KINDS, ModelSpec
+from remit.adapters.openai.spec import OPENAI_KINDS, ModelSpec
 from remit.errors import InvalidSetting
 
 _LIST_SECONDS = 5.0

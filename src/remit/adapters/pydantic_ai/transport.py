@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from remit.adapters.openai.prices import CURRENCY, Prices
+from remit.adapters.openai.spec import ModelSpec
 from remit.adapters.pydantic_ai.chat_tool import DEFINITION
-from remit.adapters.pydantic_ai.prices import CURRENCY, Prices
-from remit.adapters.pydantic_ai.spec import ModelSpec
 from remit.errors import InvalidSetting, PriceUnknown, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money

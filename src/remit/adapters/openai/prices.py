@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
-from remit.adapters.pydantic_ai.spec import ModelSpec
+from remit.adapters.openai.spec import ModelSpec
 from remit.errors import InvalidSetting, PriceUnknown
 from remit.quantities import MICROS, Money
 
