@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.egress import EgressClient, EgressTransport, Injector
-from remit.adapters.mcp import McpStdioTransport
+from remit.adapters.mcp import McpHttpTransport, McpStdioTransport
 from remit.adapters.openai import ModelEndpoint, ModelsTransport
 from remit.adapters.openai.prices import Prices
 from remit.adapters.openai.spec import ModelSpec
@@ -144,6 +144,8 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
     if source.module is not None:
         return PythonTransport(source.module, bindings={"home": str(settings.home)}, clock=clock)
+    if source.url is not None:
+        return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
     if source.models is not None:
         return _models(source, settings)
     assert source.command is not None
@@ -167,8 +169,7 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
 def _models(source: ToolSource, settings: Settings) -> Transport:
     declared = source.models
     assert declared is not None
-    injector = Injector(source.credential, secrets_of(settings)) if source.credential else None
-    client = EgressClient(EgressTransport(source.network, injector=injector))
+    client = EgressClient(egress_of(source, settings))
     endpoints = []
     for model in declared.models.values():
         spec = ModelSpec(declared.provider, model.model, declared.url)
@@ -203,6 +204,13 @@ def _model(settings: Settings) -> ModelTransport | None:
         return ModelTransport(settings.model, price=settings.model_price)
     except InvalidSetting as bad:
         raise InvalidSetting(f"REMIT_MODEL_PRICE: {bad.detail}", hint=bad.advice) from bad
+
+
+def egress_of(source: ToolSource, settings: Settings) -> EgressTransport:
+    """The source's way out, with its credential."""
+    credential = source.credential
+    injector = None if credential is None else Injector(credential, secrets_of(settings))
+    return EgressTransport(source.network, injector=injector)
 
 
 def secrets_of(settings: Settings) -> Secrets:

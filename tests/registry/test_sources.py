@@ -121,13 +121,16 @@ def test_a_python_tool_may_declare_its_own_schema():
         ("sql: {url: x}\n", 4, "not built in this release"),
         ("soap: {wsdl: x}\n", 4, "not built in this release"),
         ("a2a: {url: x}\n", 4, "not built in this release"),
-        ("mcp:\n  url: https://example.org/mcp\n", 5, "`url` is not built in this release; `command` is"),
+        ("mcp: {url: 'ftp://crm.example/'}\n", 4, "such as https://crm.example.com/mcp"),
+        ("mcp: {url: 'https://anna:secret@crm.example/'}\n", 4, "without user and password in it"),
+        ("mcp: {url: 'https://crm.example/', command: [x]}\n", 4, "exactly one may stand"),
+        ("mcp: {url: 'https://crm.example/'}\nenv: [A]\n", 5, "`env` is for a server that Remit starts"),
         ("mcp: {command: [x]}\ncredential: {ref: erp}\n", 5, "never the secret itself"),
         ("mcp: {command: [x]}\ncredential: {ref: 'env:A'}\n", 5, "a server that Remit starts reads its own variable"),
         ("mcp: {command: [x]}\nnetwork: {allow: [10.0.0.1]}\n", 5, "a server that Remit starts has none"),
         ("mcp: {command: [x]}\npython: {module: m}\n", 5, "exactly one may stand: `mcp` is there already"),
         ("description: nothing\n", 1, "expected `mcp` or `python`"),
-        ("mcp: {}\n", 4, "expected `command`"),
+        ("mcp: {}\n", 4, "expected `command` or `url`"),
         ("mcp: {command: []}\n", 4, "name a program"),
         ("mcp:\n", 4, "`mcp` is empty"),
         ("python: {module: m}\nenv: [A]\n", 5, "`env` is for a server that Remit starts"),
@@ -146,6 +149,12 @@ def test_a_source_that_cannot_be_used_is_refused_at_its_line(body, line, told):
 
     assert lines(plan) == [("0.yaml", line)]
     assert told in plan.errors[0].message
+
+
+def test_a_password_in_an_address_is_not_shown_back():
+    plan = planned(source_text("mcp: {url: 'https://anna:hunter2@crm.example/'}\n"))
+
+    assert "hunter2" not in str(plan.errors[0])
 
 
 def test_a_name_with_two_underscores_would_make_its_tools_ambiguous():

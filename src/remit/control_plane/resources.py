@@ -248,7 +248,9 @@ class Resources:
                 if name not in changed:
                     warnings.append(f"{name} cannot be asked for its tools now; those that were accepted stand")
                     continue
-                raise InvalidResource(f"Tool source {name!r} cannot be asked for its tools. {error}") from error
+                raise InvalidResource(
+                    f"Tool source {name!r} cannot be asked for its tools. {error}", hint=error.advice
+                ) from error
             finally:
                 await transport.close()
             offered = tools_of(source, definitions)

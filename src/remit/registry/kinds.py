@@ -15,7 +15,7 @@ from remit.resources import Path, Problem, RawResource
 #: Kinds that have a name, but no room yet.
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
-#: Forms of a source that Remit calls itself, so that it can inject a credential and check the address.
+#: Forms of a source, besides `mcp.url`, that Remit calls itself: it can inject a credential and check the address.
 _REACHED: tuple[str, ...] = ("models",)
 _ELSEWHERE = {
     "credential": "a server that Remit starts reads its own variable (`env`)",
@@ -70,12 +70,12 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
     problems = _one_of(raw, (), TRANSPORTS, ("mcp", "python", "models"))
     server = raw.fields.get("mcp")
     if server is not None:
-        problems += _one_of(raw, ("mcp",), ("command", "url"), ("command",))
+        problems += _one_of(raw, ("mcp",), ("command", "url"), ("command", "url"))
         if server.get("command") == []:
             problems.append(raw.problem(("mcp", "command"), "the command is empty: name a program"))
-    elif raw.fields.get("env"):
+    if raw.fields.get("env") and "command" not in (server or ()):
         problems.append(raw.problem(("env",), "`env` is for a server that Remit starts (`mcp.command`)"))
-    if not any(form in raw.fields for form in _REACHED):
+    if "url" not in (server or ()) and not any(form in raw.fields for form in _REACHED):
         problems += [
             raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}")
             for key, instead in _ELSEWHERE.items()

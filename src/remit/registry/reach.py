@@ -12,6 +12,7 @@ from remit.registry.schemas import Document, by_form, worded
 #: A wider network would declare a good part of the internet, or all private addresses of a kind at once and more.
 _PREFIX_MIN = {4: 8, 6: 7}
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
+_ADDRESS = re.compile(r"https?://[^\s/@?#\\]+([/?][^\s#]*)?")
 _REFERENCES = {
     "env": re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII),
     "file": re.compile(r"[^\0\n]{1,1000}"),
@@ -37,6 +38,17 @@ def network_of(text: str) -> AllowedNetwork | None:
         return ip_network(text)
     except (AddressValueError, NetmaskValueError, ValueError):
         return None
+
+
+def _address(text: str) -> str:
+    # Not shown back: what is refused here may hold a password.
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("expected an address, such as https://crm.example.com/mcp, without user and password in it")
+    return text
+
+
+#: Without a user and password in it: those are a credential.
+Address = Annotated[StrictStr, AfterValidator(_address)]
 
 
 def _reference(text: str) -> str:

@@ -11,6 +11,7 @@ from remit.errors import InvalidResource
 from remit.quantities import Money
 from remit.registry.models import Models, ModelsDocument, models
 from remit.registry.reach import (
+    Address,
     Credential,
     CredentialDocument,
     Network,
@@ -61,7 +62,7 @@ class McpDocument(Document):
     command: tuple[Annotated[str, StringConstraints(min_length=1)], ...] | None = Field(
         None, description="Program and arguments; Remit starts it and speaks over its standard input and output."
     )
-    url: Any = Field(None, description="Not built in this release: the address of a server over HTTP.")
+    url: Address | None = Field(None, description="Address of a server over streamable HTTP.")
 
 
 class PythonDocument(Document):
@@ -170,7 +171,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command`, `module` and `models`."""
+    """Where tools come from: exactly one of `command`, `url`, `module` and `models`."""
 
     name: str
     description: str
@@ -183,6 +184,8 @@ class ToolSource:
     timeout_seconds: float
     #: By the source's own name of the tool.
     tools: Mapping[str, Declaration]
+    #: The address of an MCP server over streamable HTTP.
+    url: str | None = None
     #: Put into each call; None where there is none.
     credential: Credential | None = None
     #: What may be reached besides public addresses.
@@ -234,6 +237,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         env=document.env,
         timeout_seconds=document.timeout_seconds,
         tools={name: _declaration(tool) for name, tool in document.tools.items()},
+        url=document.mcp.url if document.mcp else None,
         credential=credential(document.credential),
         network=network(document.network),
         models=models(document.models),

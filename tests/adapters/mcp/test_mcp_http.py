@@ -1,0 +1,505 @@
+"""Servers over streamable HTTP: real ones of the protocol's own package, and broken ones byte by byte."""
+
+import asyncio
+
+import orjson
+import pytest
+from tests.adapters.egress.wire import answer, wire
+from tests.adapters.mcp.http_server import TOKEN, an_app
+from tests.adapters.served import Server, served
+
+from remit.adapters.egress import EgressTransport, Injector
+from remit.adapters.mcp import McpHttpTransport
+from remit.adapters.secrets import SecretStores
+from remit.errors import CredentialRefused, EgressRefused, ToolUnavailable, ToolUnreachable
+from remit.registry import Credential
+from remit.registry.reach import NetworkDocument, network
+from remit.tools import Tool
+
+ERAS = [
+    pytest.param({}, id="2026-07-28"),
+    pytest.param({"json_response": True}, id="2026-07-28 JSON"),
+    pytest.param({"legacy": True}, id="2025-11-25"),
+    pytest.param({"legacy": True, "json_response": True}, id="2025-11-25 JSON"),
+    pytest.param({"legacy": True, "stateless_http": True}, id="2025-11-25 stateless"),
+]
+
+
+def a_tool(name, timeout_seconds=10.0, schema=None):
+    return Tool(f"test__{name}", "test", "", schema or {}, timeout_seconds=timeout_seconds)
+
+
+def a_transport(url, *, secrets=None, allow=("127.0.0.1",), **fields):
+    injector = None
+    if secrets is not None:
+        injector = Injector(Credential("env:KEY"), SecretStores(secrets, folder=None, mounted=None))
+    return McpHttpTransport(url, EgressTransport(network(NetworkDocument(allow=allow, **fields)), injector=injector))
+
+
+def talk(url, scenario, **options):
+    """Run `scenario(call, transport)`, and close."""
+
+    async def main():
+        transport = a_transport(url, **options)
+
+        async def call(name, timeout_seconds=10.0, **arguments):
+            return await transport.call(a_tool(name, timeout_seconds), arguments, idempotency_key="mission/step/1")
+
+        try:
+            return await scenario(call, transport)
+        finally:
+            await transport.close()
+
+    return asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.fixture(params=ERAS, scope="module")
+def era(request):
+    with served(an_app(**request.param)) as server:
+        yield f"{server.url}/mcp"
+
+
+@pytest.fixture(scope="module")
+def modern():
+    with served(an_app()) as server:
+        yield f"{server.url}/mcp"
+
+
+@pytest.fixture(scope="module")
+def legacy():
+    with served(an_app(legacy=True)) as server:
+        yield f"{server.url}/mcp"
+
+
+# --- A server in order ----------------------------------------------------------------------------------------------
+
+
+def test_results_pass_as_they_are(era):
+    async def scenario(call, _):
+        return [await call("echo", text="Grüße"), await call("plain", text="hello"), await call("refuse")]
+
+    structured, text, refused = talk(era, scenario)
+
+    assert (structured.content, structured.error) == ({"text": "Grüße"}, None)
+    assert text.content == {"text": "hello"}
+    assert refused.error.endswith("not today")
+
+
+def test_calls_at_once_share_what_was_agreed_and_get_their_own_answers(era):
+    async def scenario(call, _):
+        answers = await asyncio.gather(*(call("echo", text=str(n)) for n in range(20)))
+        seen = (await call("told")).content["seen"]
+        return [answer.content["text"] for answer in answers], seen
+
+    texts, seen = talk(era, scenario)
+
+    assert texts == [str(n) for n in range(20)]
+    # One discovery or one handshake, 20 calls and the question, however many came at once.
+    assert len(seen[-22:]) == 22
+
+
+def test_tools_are_listed_under_their_own_names(era):
+    async def scenario(_, transport):
+        return await transport.definitions()
+
+    found = {tool["name"]: tool for tool in talk(era, scenario)}
+
+    assert {"echo", "plain", "refuse"} <= found.keys()
+    assert found["echo"]["description"] == "Say it again."
+    assert found["echo"]["inputSchema"]["required"] == ["text"]
+
+
+def test_the_idempotency_key_goes_along_in_meta(era):
+    async def scenario(call, _):
+        return (await call("meta")).content["meta"]
+
+    assert talk(era, scenario)["remit/idempotency-key"] == "mission/step/1"
+
+
+def test_what_the_server_says_on_the_way_does_not_disturb_the_answer(era):
+    async def scenario(call, _):
+        return await call("report")
+
+    assert talk(era, scenario).content == {"reported": True}
+
+
+def test_an_error_of_the_protocol_is_the_tools_own_no(era):
+    async def scenario(call, _):
+        return await call("no_such_tool"), await call("echo", wrong=1)
+
+    assert all(result.error for result in talk(era, scenario))
+
+
+def test_a_call_that_takes_too_long_is_unreachable_and_the_next_is_answered(era):
+    async def scenario(call, _):
+        await call("echo", text="agreed")
+        with pytest.raises(ToolUnreachable) as refused:
+            await call("sleep", timeout_seconds=0.2, seconds=20)
+        return refused.value, await call("echo", text="still here")
+
+    error, answered = talk(era, scenario)
+
+    assert not isinstance(error, ToolUnavailable)
+    assert answered.content == {"text": "still here"}
+
+
+@pytest.mark.parametrize("kind", ["modern", "legacy"])
+def test_the_server_is_told_that_nobody_waits_any_more(kind, request):
+    async def scenario(call, _):
+        await call("echo", text="agreed")
+        with pytest.raises(ToolUnreachable):
+            await call("sleep", timeout_seconds=0.2, seconds=20)
+        for _ in range(300):
+            seen = (await call("told")).content["seen"]
+            if any("cancelled" in one for one in seen):
+                return True
+        return False
+
+    assert talk(request.getfixturevalue(kind), scenario)
+
+
+def test_the_era_is_told_in_headers(modern, legacy):
+    async def scenario(call, _):
+        await call("echo", text="a")
+        return [one for one in (await call("told")).content["seen"] if "mcp-protocol-version" in one][-1]
+
+    now, before = talk(modern, scenario), talk(legacy, scenario)
+
+    assert (now["mcp-protocol-version"], now["mcp-method"], now["mcp-name"]) == ("2026-07-28", "tools/call", "told")
+    assert "mcp-session-id" not in now
+    assert before["mcp-protocol-version"] == "2025-11-25"
+    assert before["mcp-session-id"]
+
+
+def test_a_session_is_ended_when_the_source_is_closed(legacy):
+    async def first(call, _):
+        await call("echo", text="a")
+
+    async def second(call, _):
+        return [one.get("method") for one in (await call("told")).content["seen"]]
+
+    talk(legacy, first)
+
+    assert "DELETE" in talk(legacy, second)
+
+
+@pytest.mark.parametrize("options", [{}, {"legacy": True}], ids=["2026-07-28", "2025-11-25"])
+def test_a_server_that_was_started_anew_is_agreed_with_anew(options):
+    """It does not know the session any more; in the newer revision there is none to lose."""
+
+    async def scenario(call, _):
+        before = await call("echo", text="before")
+        await asyncio.to_thread(first.end)
+        second = await asyncio.to_thread(Server(an_app(**options), first.port).begin)
+        try:
+            return before.content, (await call("echo", text="after")).content
+        finally:
+            await asyncio.to_thread(second.end)
+
+    with served(an_app(**options)) as first:
+        assert talk(f"{first.url}/mcp", scenario) == ({"text": "before"}, {"text": "after"})
+
+
+def test_a_server_that_is_replaced_by_an_older_one_is_agreed_with_anew():
+    async def scenario(call, _):
+        await call("echo", text="before")
+        await asyncio.to_thread(first.end)
+        second = await asyncio.to_thread(Server(an_app(legacy=True), first.port).begin)
+        try:
+            return await call("echo", text="after")
+        finally:
+            await asyncio.to_thread(second.end)
+
+    with served(an_app()) as first:
+        assert talk(f"{first.url}/mcp", scenario).content == {"text": "after"}
+
+
+# --- The way there --------------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_is_not_declared_is_refused_before_anything_is_sent(modern):
+    async def scenario(call, _):
+        with pytest.raises(EgressRefused) as refused:
+            await call("echo", text="a")
+        return refused.value
+
+    assert "allow: [127.0.0.1/32]" in talk(modern, scenario, allow=()).advice
+
+
+def test_the_credential_is_read_at_each_call_and_an_expired_one_is_told_by_nobody():
+    secrets = {"KEY": TOKEN}
+
+    async def scenario(call, _):
+        good = await call("echo", text=TOKEN)
+        secrets["KEY"] = "marker-expired-token"
+        with pytest.raises(CredentialRefused) as refused:
+            await call("echo", text="a")
+        secrets["KEY"] = TOKEN
+        return good, refused.value, await call("echo", text="again")
+
+    with served(an_app(token=TOKEN)) as server:
+        good, error, again = talk(f"{server.url}/mcp", scenario, secrets=secrets)
+
+    # The server echoes what it was told: the credential does not come back.
+    assert good.content == {"text": "[credential]"}
+    assert "marker" not in f"{error} {error.to_json()}"
+    assert again.content == {"text": "again"}
+
+
+def test_a_source_that_nobody_serves_is_unavailable():
+    async def scenario(call, _):
+        with pytest.raises(ToolUnavailable) as refused:
+            await call("echo", text="a")
+        return refused.value
+
+    with served(an_app()) as server:
+        pass
+
+    assert talk(f"{server.url}/mcp", scenario).rule == "not_sent"
+
+
+# --- A server out of order ------------------------------------------------------------------------------------------
+
+
+def broken(on_call, *, era="2026-07-28", **options):
+    """What a call says of a server that agrees in form, and then answers `tools/call` as `on_call` does."""
+
+    async def handler(asked):
+        if asked.method != "POST":
+            told = on_call(asked)
+            return await told if asyncio.iscoroutine(told) else told
+        message = orjson.loads(asked.body)
+        method = message["method"]
+        if method == "server/discover" and era == "2026-07-28":
+            return result(message, {"supportedVersions": [era], "capabilities": {}})
+        if method == "server/discover":
+            return answer(400, b"Bad Request: no session")
+        if method == "initialize":
+            return result(message, {"protocolVersion": era, "capabilities": {}, "serverInfo": {}}, mcp_session_id="s1")
+        if method.startswith("notifications/"):
+            return answer(202)
+        told = on_call(asked)
+        return await told if asyncio.iscoroutine(told) else told
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url, **options)
+            try:
+                return await transport.call(a_tool("pay", 2.0), {"a": 1}, idempotency_key="k"), server.asked
+            except ToolUnreachable as error:
+                return error, server.asked
+            finally:
+                await transport.close()
+
+    return asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def result(message, content, **headers):
+    body = orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": content})
+    return answer(200, body, content_type="application/json", **headers)
+
+
+def paid(asked, text="paid"):
+    return result(orjson.loads(asked.body), {"content": [{"type": "text", "text": text}]})
+
+
+def stream(*events, end=b""):
+    body = b"".join(events)
+    return b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + body + end
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        answer(200, b"<html>It works!</html>", content_type="text/html"),
+        answer(200, b"{not json", content_type="application/json"),
+        answer(200, b"[]", content_type="application/json"),
+        answer(200, b'{"jsonrpc": "2.0", "id": 1}', content_type="application/json"),
+        answer(200, b'{"jsonrpc": "2.0", "id": 1, "result": {"content": 7}}', content_type="application/json"),
+        answer(200, b'{"jsonrpc": "2.0", "id": 1, "result": {"content": [7]}}', content_type="application/json"),
+        answer(202),
+        answer(500, b"Traceback: secret"),
+        answer(502),
+        b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\ncontent-type: application/json\r\n\r\n{",
+        b"\x00\xff garbage\r\n\r\n",
+        None,
+        stream(b"data: {broken\n\n"),
+        stream(b": only a comment\n\n"),
+        stream(b'data: {"jsonrpc": "2.0", "id": 99, "result": {}}\n\n'),
+    ],
+    ids=[
+        "page", "no JSON", "list", "neither result nor error", "no content", "no blocks", "accepted", "500", "502",
+        "half", "garbage", "hangs up", "broken event", "no event", "another's answer",
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_leaves_the_effect_unknown(told):
+    error, _ = broken(lambda asked: asked.writer.write(told or b""))
+
+    assert isinstance(error, ToolUnreachable)
+    assert not isinstance(error, ToolUnavailable)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        (answer(400, b"what?"), "http_400"),
+        (answer(405), "http_405"),
+        (answer(429, retry_after="7"), "http_429"),
+        (answer(503, retry_after="7"), "http_503"),
+        (answer(403), "http_403"),
+    ],
+)
+def test_an_answer_that_says_no_leaves_nothing_done(told, rule):
+    error, _ = broken(lambda _: told)
+
+    assert isinstance(error, ToolUnavailable)
+    assert error.rule == rule
+
+
+def test_a_server_that_asks_to_wait_is_quoted():
+    error, _ = broken(lambda _: answer(429, retry_after="7"))
+
+    assert "wait 7 seconds" in error.detail
+
+
+def test_an_answer_that_is_too_long_is_an_error_that_the_agent_can_read():
+    told, _ = broken(lambda asked: paid(asked, "x" * 10_000), answer_bytes_max=5_000)
+
+    assert "more than 5000 bytes" in told.error
+
+
+def test_ten_megabytes_are_too_long_unless_declared():
+    async def scenario(call, _):
+        return await call("big", size=10_500_000), await call("echo", text="still here")
+
+    with served(an_app(json_response=True)) as server:
+        told, after = talk(f"{server.url}/mcp", scenario)
+
+    assert "more than 10485760 bytes" in told.error
+    assert after.content == {"text": "still here"}
+
+
+def test_a_session_that_is_lost_is_opened_anew_and_the_call_made_once():
+    calls = []
+
+    def on_call(asked):
+        calls.append(asked)
+        return answer(404) if len(calls) == 1 else paid(asked)
+
+    told, asked = broken(on_call, era="2025-11-25")
+    methods = [orjson.loads(one.body)["method"] for one in asked if one.method == "POST"]
+
+    assert told.content == {"text": "paid"}
+    assert methods.count("initialize") == 2
+
+
+def test_a_server_that_forgets_its_sessions_at_once_is_unavailable():
+    error, _ = broken(lambda _: answer(404), era="2025-11-25")
+
+    assert isinstance(error, ToolUnavailable)
+    assert error.rule == "session_lost"
+
+
+def test_a_stream_that_breaks_is_resumed_where_it_broke():
+    def on_call(asked):
+        if asked.method == "GET":
+            told = {"jsonrpc": "2.0", "id": 3, "result": {"content": [{"type": "text", "text": "paid"}]}}
+            return stream(b"id: 8\ndata: " + orjson.dumps(told) + b"\n\n") if asked.headers["last-event-id"] else b""
+        return stream(b"id: 7\nretry: 1\ndata:\n\n", end=b"data: {half") if asked.method == "POST" else answer(200)
+
+    async def hang_up(asked):
+        asked.writer.write(on_call(asked))
+        await asked.writer.drain()
+
+    told, asked = broken(hang_up, era="2025-11-25")
+
+    assert told.content == {"text": "paid"}
+    assert [one.headers["last-event-id"] for one in asked if one.method == "GET"] == ["7"]
+
+
+def test_a_stream_that_cannot_be_resumed_leaves_the_effect_unknown():
+    async def hang_up(asked):
+        asked.writer.write(stream(b"id: 7\nretry: 1\ndata:\n\n") if asked.method == "POST" else answer(405))
+        await asked.writer.drain()
+
+    error, _ = broken(hang_up, era="2025-11-25")
+
+    assert isinstance(error, ToolUnreachable)
+    assert not isinstance(error, ToolUnavailable)
+
+
+def test_what_a_server_asks_for_on_the_way_is_not_offered_and_a_ping_is_answered():
+    async def on_call(asked):
+        message = orjson.loads(asked.body)
+        if "method" not in message:
+            return answer(202)
+        asks = [
+            {"jsonrpc": "2.0", "id": "p", "method": "ping"},
+            {"jsonrpc": "2.0", "id": "s", "method": "sampling/createMessage", "params": {}},
+            {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"},
+            {"jsonrpc": "2.0", "id": message["id"], "result": {"content": [{"type": "text", "text": "paid"}]}},
+        ]
+        return stream(*(b"data: " + orjson.dumps(one) + b"\r\n\r\n" for one in asks))
+
+    async def handler(asked):
+        message = orjson.loads(asked.body) if asked.body else {}
+        if message.get("method") == "initialize":
+            return result(message, {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}})
+        if message.get("method") == "server/discover":
+            return answer(400)
+        if message.get("method") == "tools/call":
+            asked.writer.write(await on_call(asked))
+            await asked.writer.drain()
+            return None
+        return answer(202)
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            told = await transport.call(a_tool("pay"), {}, idempotency_key="k")
+            while len(server.asked) < 6:
+                await asyncio.sleep(0)
+            await transport.close()
+            answers = [orjson.loads(one.body) for one in server.asked[4:]]
+            return told, {one["id"]: one for one in answers}, transport._session.changes
+
+    told, answers, changes = asyncio.run(asyncio.wait_for(main(), 20))
+
+    assert told.content == {"text": "paid"}
+    assert answers["p"]["result"] == {}
+    assert answers["s"]["error"]["code"] == -32601
+    assert changes == 1
+
+
+def test_arguments_that_the_schema_asks_to_see_in_headers_are_mirrored():
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "server/discover":
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {}})
+        return paid(asked, asked.headers.get("mcp-param-region", "none"))
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            return await transport.call(a_tool("pay", schema=schema), {"region": "eu"}, idempotency_key="k")
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)).content == {"text": "eu"}
+
+
+def test_pages_of_tools_are_read_to_the_end():
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "server/discover":
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {}})
+        at = int(message["params"].get("cursor", "0"))
+        page = {"tools": [{"name": f"t{at}", "inputSchema": {"type": "object"}}]}
+        return result(message, page if at == 4 else {**page, "nextCursor": str(at + 1)})
+
+    async def main():
+        async with wire(handler) as server:
+            return await a_transport(server.url).definitions()
+
+    assert [tool["name"] for tool in asyncio.run(asyncio.wait_for(main(), 20))] == ["t0", "t1", "t2", "t3", "t4"]
