@@ -30,6 +30,7 @@ from remit.errors import Fault, Misuse, Refusal, RemitError, catalogue
 from remit.identity.rights import ROLES
 from remit.missions import events
 from remit.missions.state import MissionStatus, StepStatus
+from remit.policy.cases import CaseFile, ExpectedFields, RequestFields
 from remit.policy.document import PolicyFields
 from remit.registry.kinds import NOT_BUILT
 
@@ -87,6 +88,7 @@ def pages() -> dict[str, str]:
         "events.md": _events,
         "settings.md": _settings,
         "resources.md": _resources,
+        "policy-cases.md": _policy_cases,
         "commands.md": _commands,
         "exit-codes.md": _exit_codes,
         "states.md": _states,
@@ -229,6 +231,21 @@ def _resources() -> Iterator[str]:
     )
     yield ""
     yield f"Kinds that have a name but are not built in this release: {', '.join(f'`{name}`' for name in NOT_BUILT)}."
+
+
+def _policy_cases() -> Iterator[str]:
+    yield "# Cases of policies"
+    yield ""
+    yield "`remit policies test CASES...` decides cases: each names a call, and says what policy should answer. A file"
+    yield "holds one case, or several under `cases` that share what stands above them. See"
+    yield "[Try a policy before it rules](../how-to/try-a-policy-before-it-rules.md)."
+    parts = (("The file", CaseFile), ("`request`", RequestFields), ("`expected`", ExpectedFields))
+    for title, model in parts:
+        yield ""
+        yield f"## {title}"
+        yield ""
+        rows = [row for row in _fields(model, "") if not row[0].startswith(("`cases[].", "`expected."))]
+        yield from _table(("field", "type", "default", "meaning"), rows)
 
 
 _POLICY_NOTES = {

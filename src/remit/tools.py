@@ -100,3 +100,18 @@ class Tool:
     def role(self, name: str) -> Role | None:
         """The role `name`, or None where this tool declares no such argument."""
         return next((role for role in self.roles if role.name == name), None)
+
+    def value_of(self, name: str, arguments: Mapping[str, Any]) -> str | None:
+        """The text that a call gives for the role `name`; None where none is declared or given."""
+        role = self.role(name)
+        value = arguments.get(role.argument) if role else None
+        return None if value is None else str(value)
+
+    def amount_of(self, arguments: Mapping[str, Any]) -> Money | None:
+        """The money that a call would move, in US dollars where the tool declares no currency; None without an amount.
+
+        Raises:
+            ValueError: it is no amount of money.
+        """
+        text = self.value_of("amount", arguments)
+        return None if text is None else Money.of(text, self.value_of("currency", arguments) or "USD")

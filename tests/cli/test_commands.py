@@ -192,3 +192,24 @@ def test_what_is_not_there_is_told_in_one_plain_sentence(home):
         "error: Not found. There is no workflow 'ofice'; did you mean 'office'?"
         in remit("run", "ofice", "--home", home).err
     )
+
+
+def test_cases_of_policies_are_decided_with_an_exit_code_and_every_rule_that_spoke(home, tmp_path):
+    case = tmp_path / "case.yaml"
+    case.write_text(
+        "description: Nine dollars are paid.\ntool: office__pay\n"
+        "request: {agent: clerk, arguments: {vendor: Paper Inc, amount: '9.00', currency: USD}}\n"
+        "expected: {answer: permit}\n"
+    )
+
+    on_the_home = remit("policies", "test", case, "--home", home)
+    on_files = remit("policies", "test", case, "-f", OFFICE / "office.yaml", "--json", REMIT_HOME=str(tmp_path / "no"))
+    case.write_text(case.read_text().replace("answer: permit", "answer: deny"))
+    failing = remit("policies", "test", case, "--home", home)
+
+    assert on_the_home.code == 0, on_the_home.out + on_the_home.err
+    assert "1 as expected, 0 not." in on_the_home.out
+    assert (on_files.code, on_files.json["ok"]) == (0, True), on_files.err
+    assert failing.code == 1
+    assert "expected deny, got permit" in failing.out
+    assert "within_approval_limit" in failing.out

@@ -1,6 +1,5 @@
 """The public Python surface over one real home."""
 
-import json
 import sqlite3
 
 import pytest
@@ -227,47 +226,6 @@ def test_a_budget_below_what_was_spent_is_refused_and_the_old_one_stands(tmp_pat
                 await plane.resources.apply([("budget.yaml", budget)], me(plane))
 
             assert (await plane.core.store.balance("tenant/default")).limit == 100_000_000
-
-    run(story())
-
-
-# --- policies
-
-
-def test_policies_are_checked_together_with_those_in_force(tmp_path):
-    async def story():
-        async with a_home(tmp_path) as plane:
-            good = await plane.resources.check_policies([])
-            bad = await plane.resources.check_policies([("p.yaml", POLICY.replace("pays", "more") + "nonsense: 1\n")])
-
-            assert good["ok"]
-            assert not bad["ok"]
-            assert any("nonsense" in problem["message"] for problem in bad["problems"])
-
-    run(story())
-
-
-def test_policy_explains_what_it_would_say_with_the_values_that_it_compared(tmp_path):
-    async def story():
-        async with a_home(tmp_path) as plane:
-            below = await plane.resources.explain_policy("planner", "acme__pay", {"amount": "50.00", "payee": "V-1"})
-            over = await plane.resources.explain_policy("planner", "acme__pay", {"amount": "250.00", "payee": "V-1"})
-
-            assert below["permit"]
-            assert not below["obligations"]
-            assert [owed["rule"] for owed in over["obligations"]] == ["require_approval_if_over"]
-            assert "250.00" in json.dumps(over)
-            with pytest.raises(NotFound):
-                await plane.resources.explain_policy("nobody", "acme__pay", {})
-
-    run(story())
-
-
-def test_an_amount_that_cannot_be_read_is_told_as_bad_input(tmp_path):
-    async def story():
-        async with a_home(tmp_path) as plane:
-            with pytest.raises(InvalidInput, match="acme__pay"):
-                await plane.resources.explain_policy("planner", "acme__pay", {"amount": "a lot", "payee": "V-1"})
 
     run(story())
 

@@ -1,4 +1,4 @@
-"""Declarative resources: apply them, see what is in force, ask policy."""
+"""Declarative resources: apply them, see what is in force."""
 
 from typing import Any
 
@@ -32,14 +32,6 @@ class Apply(Files):
     )
 
 
-class Call(Body):
-    """A call that an agent might make."""
-
-    agent: str = Field(description="NAME or NAME@VERSION.")
-    tool: str = Field(description="SOURCE__TOOL.")
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-
 @routes.post("/apply")
 async def apply_resources(body: Apply, home: Home, by: By) -> dict[str, Any]:
     """Apply the files, all or none, and say what changed; a bad file is refused with every error at its line."""
@@ -66,21 +58,3 @@ async def list_tools(plane: Plane) -> list[dict[str, Any]]:
 async def list_workflows(plane: Plane) -> list[dict[str, Any]]:
     """Every workflow as it was applied."""
     return await plane.resources.all("Workflow")
-
-
-@routes.get("/policies")
-async def list_policies(plane: Plane) -> list[dict[str, Any]]:
-    """Every policy, whether it is active, and what it says."""
-    return await plane.resources.policies()
-
-
-@routes.post("/policies/check")
-async def check_policies(body: Files, plane: Plane) -> dict[str, Any]:
-    """What is wrong, contradictory or without effect in the policies in force with these files added."""
-    return await plane.resources.check_policies([(file.name, file.text) for file in body.files])
-
-
-@routes.post("/policies/explain")
-async def explain_policy(body: Call, plane: Plane) -> dict[str, Any]:
-    """What policy would say to this call in a fresh mission: every rule that spoke, with the values compared."""
-    return await plane.resources.explain_policy(body.agent, body.tool, body.arguments)

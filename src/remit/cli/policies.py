@@ -9,10 +9,10 @@ from remit.cli.client import connected, settings_of
 from remit.cli.exits import Exits
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
-from remit.cli.screen import Screen
+from remit.cli.screen import Screen, indented
 from remit.cli.values import assignments
 
-group = typer.Typer(help="See policies, check them, ask them.", rich_markup_mode=None)
+group = typer.Typer(help="See policies, check them, ask them, try them.", rich_markup_mode=None)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 @group.callback(invoke_without_command=True)
 def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """See policies, check them, ask them. Without a command: list."""
+    """See policies, check them, ask them, try them. Without a command: list."""
     if context.invoked_subcommand is None:
         listed(home, as_json)
 
@@ -59,7 +59,7 @@ def check(
     async def work(screen: Screen) -> Exits:
         from remit.registry.files import read_files  # noqa: PLC0415 -- pydantic: not for `--help`
 
-        body = {"files": [{"name": name, "text": text} for name, text in read_files(files)]}
+        body = {"files": _bodies(read_files(files))}
         async with connected(settings_of(home)) as api:
             found = await api.post("/policies/check", body)
 
@@ -74,6 +74,55 @@ def check(
     run(work, as_json=as_json)
 
 
+@group.command("test")
+def decide_cases(
+    cases: Annotated[list[Path], typer.Argument(metavar="CASES...", help="Files of cases, or folders of them.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="PATH",
+            help="Resource files to decide on, without a home; repeatable.",
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide cases on the policies in force, or on those of files; exit code 1 where one is not as it expects."""
+
+    async def work(screen: Screen) -> Exits:
+        from remit.control_plane.policies import brings_all, try_cases  # noqa: PLC0415 -- not for `--help`
+        from remit.registry.files import read_files  # noqa: PLC0415 -- as above
+
+        read = read_files(cases)
+        if files or brings_all(read):
+            found = try_cases(read, read_files(files) if files else ())
+        else:
+            async with connected(settings_of(home)) as api:
+                found = await api.post("/policies/test", {"cases": _bodies(read)})
+        screen.result(found, lambda: _tell_cases(screen, found))
+        return Exits.FINE if found["ok"] else Exits.REFUSED
+
+    run(work, as_json=as_json)
+
+
+def _bodies(read: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "text": text} for name, text in read]
+
+
+def _tell_cases(screen: Screen, found: dict[str, Any]) -> None:
+    for case in found["cases"]:
+        if case["ok"]:
+            continue
+        screen.say(f"not ok  {case['file']}:{case['line']}: {case['description']}")
+        for fault in case["faults"]:
+            screen.say(f"  {fault}")
+        if case["decision"]:
+            _tell_rules(screen, case["decision"])
+    screen.say(f"{found['passed']} as expected, {found['failed']} not.")
+
+
 @group.command()
 def explain(
     agent: Annotated[str, typer.Option("--agent", help="NAME or NAME@VERSION.")],
@@ -81,6 +130,10 @@ def explain(
     arguments: Annotated[
         list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the call; repeatable.")
     ] = None,
+    principal: Annotated[
+        str, typer.Option("--for", metavar="NAME", help="The person it acts for; you by default.")
+    ] = "",
+    skill: Annotated[str, typer.Option("--skill", help="The skill that it carries out.")] = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +142,8 @@ def explain(
     async def work(screen: Screen) -> None:
         given = assignments(arguments or [], {})
         async with connected(settings_of(home)) as api:
-            decision = await api.post("/policies/explain", {"agent": agent, "tool": tool, "arguments": given})
+            body = {"agent": agent, "tool": tool, "arguments": given, "principal": principal, "skill": skill}
+            decision = await api.post("/policies/explain", body)
         screen.result(decision, lambda: _tell(screen, decision))
 
     run(work, as_json=as_json)
@@ -99,6 +153,16 @@ def _tell(screen: Screen, decision: dict[str, Any]) -> None:
     verdict = decision["answer"]
     told = {"deny": "denied", "ask": "permitted once a person agrees", "permit": "permitted"}[verdict]
     screen.say(f"{verdict}: the call would be {told}.")
+    if not decision["granted"]:
+        screen.say("The agent was not given this tool: the door would refuse it before policy is asked.")
+    _tell_rules(screen, decision)
+    if decision["remedy"]:
+        screen.say("What would permit it (nothing is applied by itself):")
+        screen.say(indented(decision["remedy"]))
+
+
+def _tell_rules(screen: Screen, decision: dict[str, Any]) -> None:
+    """Every rule that spoke, with what it compared."""
     rows = [(s["effect"], s["rule"], s["policy"] or "built in", s["message"]) for s in decision["spoken"]]
     rows += [(f"shadow: {s['effect']}", s["rule"], s["policy"], s["message"]) for s in _in_shadow(decision)]
     screen.table(("effect", "rule", "policy", "says"), rows)

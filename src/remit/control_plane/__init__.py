@@ -12,6 +12,7 @@ from remit.control_plane.halts import Halts
 from remit.control_plane.ledger import Ledger
 from remit.control_plane.missions import Missions
 from remit.control_plane.numbers import Numbers
+from remit.control_plane.policies import Policies
 from remit.control_plane.resources import Resources, kinds
 from remit.control_plane.sessions import Sessions
 from remit.identity import Principal
@@ -24,6 +25,7 @@ class ControlPlane:
 
     core: Core
     resources: Resources
+    policies: Policies
     missions: Missions
     approvals: Approvals
     halts: Halts
@@ -39,6 +41,7 @@ class ControlPlane:
         return cls(
             core,
             Resources(core),
+            Policies(core),
             Missions(core),
             Approvals(core),
             Halts(core),

@@ -1,19 +1,19 @@
 """Applying resource files, and what is in force."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from remit.approvals import StandingApprovalDocument
 from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
-from remit.errors import InvalidInput, InvalidResource, RemitError
+from remit.errors import InvalidResource, RemitError
 from remit.gateway import Controls
 from remit.gateway.enforce import MODEL_SOURCE
 from remit.identity import Principal, Right, require
 from remit.ids import StreamId
 from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
-from remit.policy import Policy, PolicySet, Request, check, check_agents, load_policy, load_rates, to_json
+from remit.policy import Policy, PolicySet, check_agents, load_policy, load_rates
 from remit.quantities import Money
 from remit.registry import (
     KINDS,
@@ -79,7 +79,7 @@ class Resources:
         """
         if by is not None:
             require(by, Right.APPLY)
-        stored = await self._stored()
+        stored = await self.stored()
         plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE,))
         plan.require_valid()
         tools, pins, warnings = await self._accepted_tools(plan, stored)
@@ -105,12 +105,12 @@ class Resources:
     async def reload(self) -> None:
         """Read what is in force again; the door uses it from the next call on."""
         core = self.core
-        stored = await self._stored()
+        stored = await self.stored()
         tools = [tool_from_json(value) for _, value in await core.store.records(TOOL_TABLE)]
         tools += await self._model_tools()
         registry = Registry.build(stored.values(), tools)
         rates = self._rates()
-        policies = PolicySet.compile(_policies(stored.values()), rates, registry.names.agents)
+        policies = PolicySet.compile(policies_in(stored.values()), rates, registry.names.agents)
         halts = frozenset(scope for scope, _ in await core.store.records("halt"))
         standing = tuple(
             StandingApprovalDocument.model_validate(resource.fields).to_standing()
@@ -125,7 +125,7 @@ class Resources:
 
     async def all(self, kind: str) -> list[dict[str, Any]]:
         """Resources of one kind as they were applied."""
-        stored = await self._stored()
+        stored = await self.stored()
         return [
             {
                 **resource.fields,
@@ -174,54 +174,10 @@ class Resources:
             for tool in self.core.door.controls.registry.tools.values()
         ]
 
-    async def policies(self) -> list[dict[str, Any]]:
-        """Every policy, whether it is active, and what it says."""
-        names = self.core.door.controls.registry.names.agents
-        shown = []
-        for resource in (await self._stored()).values():
-            if resource.kind != "Policy":
-                continue
-            policy, _ = load_policy(_raw(resource))
-            problems = check_agents(policy, names) if policy else []
-            shown.append(
-                {
-                    "name": resource.name,
-                    "active": not problems,
-                    "inactive_because": [problem.message for problem in problems],
-                    **{key: value for key, value in resource.fields.items() if key != "name"},
-                }
-            )
-        return shown
-
-    async def check_policies(self, files: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """What is wrong, contradictory or without effect in policies: those in force, with these files added."""
-        stored = await self._stored()
-        plan = plan_apply(files, stored, self.core.kinds, built_in=(MODEL_SOURCE,))
-        after = {**stored, **{resource.key: resource for resource in plan.resources}}
-        found = [*plan.problems, *check(_policies(after.values()))]
-        return {
-            "ok": not any(problem.severity == "error" for problem in found),
-            "problems": [{"severity": problem.severity, "message": str(problem)} for problem in found],
-        }
-
-    async def explain_policy(self, agent: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """What policy would say to this call in a fresh mission: every rule that spoke, with the values compared."""
-        controls = self.core.door.controls
-        version = controls.registry.agent(agent)
-        known = controls.registry.tool(tool)
-        amount = _amount(known, arguments)
-        payee = _text(known, arguments, "payee")
-        decision = controls.policies.decide(
-            Request(
-                version.name, version.version, "", "", "", known, arguments, amount, payee,
-                _text(known, arguments, "payee_name"), {}, {}, 1, 1,
-            )
-        )  # fmt: skip
-        return to_json(decision)
-
     # --- inside
 
-    async def _stored(self) -> dict[str, StoredResource]:
+    async def stored(self) -> dict[str, StoredResource]:
+        """Everything that was applied, by key."""
         return {key: StoredResource.from_json(value) for key, value in await self.core.store.records(TABLE)}
 
     async def _accepted_tools(
@@ -313,29 +269,17 @@ def _serves(registry: Registry, skill: str, ref: str) -> bool:
     return skill in registry.names.skills and registry.resolve(skill).ref == ref
 
 
-def _policies(stored: Any) -> list[Policy]:
+def policies_in(stored: Iterable[StoredResource]) -> list[Policy]:
+    """The policies among these resources."""
     found = []
     for resource in stored:
         if resource.kind == "Policy":
-            policy, _ = load_policy(_raw(resource))
+            policy, _ = load_policy(raw_of(resource))
             if policy is not None:
                 found.append(policy)
     return found
 
 
-def _raw(resource: StoredResource) -> RawResource:
+def raw_of(resource: StoredResource) -> RawResource:
+    """The document as it was written; its lines are not known any more."""
     return RawResource(resource.kind, resource.name, resource.fields, resource.file, 1, {}, bare=resource.bare)
-
-
-def _text(tool: Tool, arguments: dict[str, Any], role_name: str) -> str | None:
-    role = tool.role(role_name)
-    value = arguments.get(role.argument) if role else None
-    return None if value is None else str(value)
-
-
-def _amount(tool: Tool, arguments: dict[str, Any]) -> Money | None:
-    text = _text(tool, arguments, "amount")
-    try:
-        return None if text is None else Money.of(text, _text(tool, arguments, "currency") or CURRENCY)
-    except ValueError as error:
-        raise InvalidInput(f"The amount of {tool.name} cannot be read: {error}.") from error

@@ -367,7 +367,7 @@ class _Way:
         amount = _amount(tool, self.call.arguments)
         # A turn is one answer of a model; this call is one more where it asks for one.
         turns = self.log.turns[f"agent:{caller.agent}"] + tool.model
-        payee = _role_text(tool, self.call.arguments, "payee")
+        payee = tool.value_of("payee", self.call.arguments)
         return Request(
             agent=caller.agent_name,
             agent_version=caller.agent.split("@", 1)[-1],
@@ -627,19 +627,10 @@ def _denied(decision: Decision) -> Refusal:
 
 
 def _amount(tool: Tool, arguments: Mapping[str, Any]) -> Money | None:
-    text = _role_text(tool, arguments, "amount")
-    if text is None:
-        return None
     try:
-        return Money.of(text, _role_text(tool, arguments, "currency") or CURRENCY)
+        return tool.amount_of(arguments)
     except ValueError as error:
         raise PolicyDenied(f"The amount cannot be read: {error}.", rule="amount_unreadable") from error
-
-
-def _role_text(tool: Tool, arguments: Mapping[str, Any], name: str) -> str | None:
-    role = tool.role(name)
-    value = arguments.get(role.argument) if role else None
-    return None if value is None else str(value)
 
 
 def _now_us(clock: Clock) -> int:

@@ -1,0 +1,186 @@
+"""Policies: what is in force, what is wrong with it, what it would say, and whether it says what it should."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from remit.control_plane.core import Core
+from remit.control_plane.resources import Resources, kinds, policies_in, raw_of
+from remit.errors import InvalidInput, InvalidResource
+from remit.gateway.enforce import MODEL_SOURCE
+from remit.identity import covers
+from remit.policy import PolicySet, Request, check, check_agents, load_policy, remedy, to_json
+from remit.policy.cases import Basis, Judged, judge, read_cases
+from remit.registry import Registry, StoredResource, ToolSource, plan_apply, tools_of
+from remit.resources import Problem
+from remit.tools import Tool
+
+Files = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Everything that is asked of policies; nothing here changes them."""
+
+    core: Core
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Every policy, whether it is active, and what it says."""
+        names = self.core.door.controls.registry.names.agents
+        shown = []
+        for resource in (await self._stored()).values():
+            if resource.kind != "Policy":
+                continue
+            policy, _ = load_policy(raw_of(resource))
+            problems = check_agents(policy, names) if policy else []
+            shown.append(
+                {
+                    "name": resource.name,
+                    "active": not problems,
+                    "inactive_because": [problem.message for problem in problems],
+                    **{key: value for key, value in resource.fields.items() if key != "name"},
+                }
+            )
+        return shown
+
+    async def check(self, files: Files) -> dict[str, Any]:
+        """What is wrong, contradictory or without effect in policies: those in force, with these files added."""
+        stored = await self._stored()
+        plan = plan_apply(files, stored, self.core.kinds, built_in=(MODEL_SOURCE,))
+        after = {**stored, **{resource.key: resource for resource in plan.resources}}
+        found = [*plan.problems, *check(policies_in(after.values()))]
+        return {
+            "ok": not any(problem.severity == "error" for problem in found),
+            "problems": [{"severity": problem.severity, "message": str(problem)} for problem in found],
+        }
+
+    async def explain(
+        self, agent: str, tool: str, arguments: Mapping[str, Any], *, principal: str = "", skill: str = ""
+    ) -> dict[str, Any]:
+        """What policy would say to this call, the first of a fresh mission: every rule that spoke, with its values.
+
+        It is asked what the door asks: a payee's name is never taken from the call, and a turn counts only for a model.
+
+        Raises:
+            NotFound, UnknownTool: there is no such agent or tool.
+            InvalidInput: the amount cannot be read.
+        """
+        controls = self.core.door.controls
+        version = controls.registry.agent(agent)
+        known = controls.registry.tool(tool)
+        try:
+            amount = known.amount_of(arguments)
+        except ValueError as error:
+            raise InvalidInput(f"The amount of {known.name} cannot be read: {error}.") from error
+        turns = int(known.model)
+        request = Request(
+            agent=version.name,
+            agent_version=version.version,
+            principal=principal,
+            mission="",
+            skill=skill,
+            tool=known,
+            arguments=arguments,
+            amount=amount,
+            payee=known.value_of("payee", arguments),
+            payee_name=None,
+            mission_spent={},
+            payee_spent={},
+            reflections=turns,
+            turns=turns,
+        )
+        decision = controls.policies.decide(request)
+        return {
+            **to_json(decision),
+            #: False: the door refuses the call before policy is asked.
+            "granted": covers(version.tools, known.name),
+            "remedy": remedy(decision, request, controls.policies.policies, controls.rates),
+        }
+
+    async def test(self, cases: Files, files: Files = ()) -> dict[str, Any]:
+        """Decide cases on the policies in force, or on those of `files` alone; see `try_cases`.
+
+        Raises:
+            InvalidResource: a case or a file is not valid; every error at its line.
+        """
+        if files:
+            return try_cases(cases, files)
+        controls = self.core.door.controls
+        return _tried(cases, Basis(controls.policies, controls.registry.tools, controls.rates))
+
+    async def _stored(self) -> dict[str, StoredResource]:
+        return await Resources(self.core).stored()
+
+
+def try_cases(cases: Files, files: Files = ()) -> dict[str, Any]:
+    """Decide cases on the policies, agents and declared tools of resource files, without a home.
+
+    A case that brings policies of its own needs no file.
+
+    Raises:
+        InvalidResource: a case or a file is not valid; every error at its line.
+    """
+    return _tried(cases, _basis(files))
+
+
+def brings_all(cases: Files) -> bool:
+    """True where every case brings its policies and its tool, so that nothing else is needed to decide it."""
+    return all(case.own is not None and not isinstance(case.tool, str) for case in read_cases(cases)[0])
+
+
+def _tried(cases: Files, basis: Basis) -> dict[str, Any]:
+    read, problems = read_cases(cases)
+    require_none(problems)
+    if not read:
+        raise InvalidInput("The files hold no case.")
+    judged = [judge(case, basis) for case in read]
+    failed = sum(bool(one.faults) for one in judged)
+    return {
+        "ok": not failed,
+        "passed": len(judged) - failed,
+        "failed": failed,
+        "cases": [_shown(one) for one in judged],
+    }
+
+
+def _shown(judged: Judged) -> dict[str, Any]:
+    case = judged.case
+    return {
+        "file": case.file,
+        "line": case.line,
+        "description": case.description,
+        "ok": not judged.faults,
+        "expected": case.expected.answer,
+        "faults": list(judged.faults),
+        "decision": None if judged.decision is None else to_json(judged.decision),
+    }
+
+
+def _basis(files: Files) -> Basis:
+    if not files:
+        return Basis(PolicySet.compile((), None, ()))
+    plan = plan_apply(files, {}, kinds(), built_in=(MODEL_SOURCE,))
+    require_none([problem for problem in plan.problems if problem.severity == "error"])
+    registry = Registry.build(plan.resources)
+    tools = [tool for source in registry.sources.values() for tool in _declared(source)]
+    policies = PolicySet.compile(policies_in(plan.resources), None, registry.names.agents)
+    return Basis(policies, {tool.name: tool for tool in tools})
+
+
+def _declared(source: ToolSource) -> Iterable[Tool]:
+    """The tools that the file declares, without asking the source; of their arguments only those with a role count."""
+    definitions = []
+    for name, declared in source.tools.items():
+        properties: dict[str, Any] = {role.argument: {} for role in declared.roles}
+        definitions.append({"name": name, "inputSchema": {"type": "object", "properties": properties}})
+    return tools_of(source, definitions)
+
+
+def require_none(problems: Sequence[Problem]) -> None:
+    """Return where there are no problems.
+
+    Raises:
+        InvalidResource: names them all.
+    """
+    if problems:
+        raise InvalidResource("\n".join(map(str, problems)))
