@@ -31,7 +31,7 @@ def _money(value: Any) -> Any:
 def _decimal(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"expected a decimal amount such as '90.00', not {value!r}")  # noqa: TRY004  pydantic catches it
-    Money.of(str(value), "XXX")
+    Money.of(str(value), "USD")
     return value
 
 
