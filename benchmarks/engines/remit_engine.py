@@ -83,7 +83,7 @@ async def run(told: Order) -> dict[str, Any]:
     plane = await open_home(settings)
     by = current_principal(plane)
     await plane.resources.apply([("bench.yaml", RESOURCES.read_text("utf-8"))], by)
-    await plane.core.take_lease()
+    await plane.core.keep_lease()
 
     async def mission() -> str:
         name = await plane.missions.submit("bench", {"steps": told.steps}, by)

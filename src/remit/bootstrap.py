@@ -25,7 +25,15 @@ from remit.clock import Clock
 from remit.config import Settings
 from remit.control_plane import ControlPlane, Core, kinds
 from remit.drivers import EmbeddedDriver
-from remit.errors import HomeBusy, InvalidInput, InvalidSetting, RightsExceeded
+from remit.errors import (
+    HomeBusy,
+    InvalidInput,
+    InvalidSetting,
+    KeyMissing,
+    RightsExceeded,
+    StoreCorrupted,
+    StoreUnreachable,
+)
 from remit.gateway import Admission, Controls, Door, Transport
 from remit.identity import Principal
 from remit.ids import DEFAULT_TENANT
@@ -69,12 +77,14 @@ async def create_home(settings: Settings) -> None:
 
     Raises:
         InvalidInput: the folder cannot be made or holds something else.
+        KeyMissing, StoreCorrupted: it was a home, and its key or its store is gone.
     """
     home = settings.home
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for key in (_HOME_KEY, _LEDGER_KEY):
             if not (home / "keys" / key).exists():
+                _check_key_is_new(home, key)
                 KeyRing.create(home / "keys" / key)
         if not (home / "rates.yaml").exists():
             (home / "rates.yaml").write_text(_DEFAULT_RATES, "utf-8")
@@ -103,6 +113,8 @@ async def open_home(settings: Settings, *, store: Store | None = None, clock: Cl
     home = settings.home
     if not (home / "keys" / _HOME_KEY).is_file():
         raise InvalidInput(f"{home} is not a Remit home.", hint="Make one with `remit init`, or name one with --home.")
+    if store is None:
+        _check_store_there(home)
     ring = KeyRing.open(home / "keys" / _HOME_KEY)
     signer = Signer.from_seed("remit.local", bytes.fromhex((home / "keys" / _LEDGER_KEY).read_text("ascii").strip()))
     store = store or SqliteStore(home / STORE_FILE)
@@ -138,6 +150,24 @@ async def open_home(settings: Settings, *, store: Store | None = None, clock: Cl
     driver.reload = plane.resources.reload
     await plane.resources.reload()
     return plane
+
+
+def _check_key_is_new(home: Path, key: str) -> None:
+    store = home / STORE_FILE
+    if store.is_file() and store.stat().st_size:
+        raise KeyMissing(f"keys/{key} is missing, and {STORE_FILE} was written with it; a new key would not open it.")
+
+
+def _check_store_there(home: Path) -> None:
+    """Refuse a home whose store is gone: a new, empty one in its place would hide the loss."""
+    path = home / STORE_FILE
+    witnesses = [name for name in ("seals.log", "ledger.vkey") if (home / name).exists()]
+    if witnesses and not (path.is_file() and path.stat().st_size):
+        what = "is empty" if path.is_file() else "is missing"
+        raise StoreCorrupted(
+            f"{STORE_FILE} {what}, and {witnesses[0]} shows that there was a record.",
+            hint="Put the store back from a backup. To begin anew, name another folder with --home.",
+        )
 
 
 def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
@@ -259,19 +289,35 @@ class _Lease:
     async def _take(self) -> None:
         if self._file is not None:
             return
+        try:
+            self._file = self._locked()
+        except OSError as error:
+            raise StoreUnreachable(
+                f"{self._path.name} cannot be locked: {error.strerror}.",
+                hint="Check the home's permissions and the disk's free space.",
+            ) from error
+        try:
+            await self._driver.take_over()
+        except BaseException:
+            self.let_go()
+            raise
+
+    def _locked(self) -> Any:
         file = self._path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"process {os.getpid()}\n")
+            file.flush()
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read(200).strip() or "another process"
             file.close()
             raise HomeBusy(f"{holder} drives it.") from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()}\n")
-        file.flush()
-        self._file = file
-        await self._driver.take_over()
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def let_go(self) -> None:
         if self._file is not None:

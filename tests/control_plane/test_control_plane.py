@@ -81,6 +81,7 @@ def test_a_second_home_at_one_time_may_look_but_not_drive(tmp_path):
     async def story():
         async with a_home(tmp_path) as plane, opened(tmp_path / "home") as other:
             mission, _ = await a_paid_mission(plane, OVER)
+            await plane.core.keep_lease()
 
             with pytest.raises(HomeBusy):
                 await other.missions.drive(mission, me(other))

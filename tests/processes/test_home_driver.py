@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.control_plane.builders import BELOW, OVER, make_home, me, opened, payments, run
+from tests.control_plane.builders import BELOW, OVER, POLICY, make_home, me, opened, payments, run
 
+from remit.bootstrap import STORE_FILE, create_home, open_home
+from remit.config import Settings
 from remit.control_plane import Given
-from remit.errors import HomeBusy
+from remit.errors import HomeBusy, KeyMissing, StoreCorrupted, StoreUnreachable
 
 _BOUND_SECONDS = 30.0
 _ROOT = Path(__file__).parents[2]
@@ -92,14 +94,14 @@ def test_a_second_driver_on_one_home_is_told_who_drives_it_and_changes_nothing(h
                 await plane.missions.drive(mission, me(plane))
             assert await plane.core.store.rows() == before
 
-    with a_process_that_drives(home, "pay", OVER) as process:
+    with a_process_that_drives(home, "patient", {**BELOW, "vendor": "there"}) as process:
         mission = says(process)
-        assert says(process) == "waits"
+        assert says(process) == "begun"
 
         run(second(mission))
 
 
-def test_a_guest_answers_while_another_process_drives_and_the_next_driver_goes_on(home):
+def test_a_process_that_waits_for_a_person_lets_another_one_answer_and_drive(home):
     async def guest(mission):
         async with opened(home) as plane:
             (question,) = await plane.approvals.all(me(plane), mission=mission)
@@ -114,11 +116,85 @@ def test_a_guest_answers_while_another_process_drives_and_the_next_driver_goes_o
         assert says(process) == "waits"
         run(guest(mission))
         assert payments(home) == []
-        process.stdin.close()
-        assert process.wait(_BOUND_SECONDS) == 0
+        assert run(next_driver(mission))["ended"]
+        assert payments(home) == [["250.00", "V-1"]]
 
-    assert run(next_driver(mission))["ended"]
-    assert payments(home) == [["250.00", "V-1"]]
+
+def test_who_drives_again_after_another_process_did_knows_what_happened_meanwhile(home):
+    async def story():
+        async with opened(home) as asks, opened(home) as other:
+            mission = await asks.missions.submit("pay", OVER, me(asks))
+            await asks.missions.drive(mission, me(asks))
+            (question,) = await other.approvals.all(me(other))
+            await other.resources.apply([("policy.yaml", POLICY.replace("over: 100", "over: 1000"))], me(other))
+            await other.approvals.answer(Given(question["id"], "approve"), me(other))
+            assert (await other.missions.drive(mission, me(other)))["ended"]
+
+            assert (await asks.missions.drive(mission, me(asks)))["ended"]
+            later = await asks.missions.submit("pay", OVER, me(asks))
+            assert (await asks.missions.drive(later, me(asks)))["ended"]
+            assert (await asks.ledger.verify())["ok"]
+
+    run(story())
+    assert payments(home) == [["250.00", "V-1"]] * 2
+
+
+def test_a_process_that_keeps_driving_does_not_let_go_between_missions(home):
+    async def story():
+        async with opened(home) as serves, opened(home) as other:
+            await serves.core.keep_lease()
+            mission = await serves.missions.submit("pay", BELOW, me(serves))
+            await serves.missions.drive(mission, me(serves))
+            with pytest.raises(HomeBusy):
+                await other.missions.drive(mission, me(other))
+
+    run(story())
+
+
+def test_a_lock_that_cannot_be_written_is_a_store_that_cannot_be_reached(home):
+    async def story():
+        async with opened(home) as plane:
+            mission = await plane.missions.submit("pay", BELOW, me(plane))
+            lock = home / "driver.lock"
+            lock.unlink(missing_ok=True)
+            lock.mkdir()
+            with pytest.raises(StoreUnreachable, match="cannot be locked"):
+                await plane.missions.drive(mission, me(plane))
+            lock.rmdir()
+            assert (await plane.missions.drive(mission, me(plane)))["ended"]
+
+    run(story())
+
+
+@pytest.mark.parametrize("lost", ["missing", "empty"])
+def test_a_home_whose_store_is_gone_is_not_taken_for_a_new_one(home, lost):
+    def look():
+        return sorted((path.name, path.read_bytes()) for path in home.iterdir() if path.is_file())
+
+    async def story():
+        for path in home.glob(f"{STORE_FILE}*"):
+            path.unlink()
+        if lost == "empty":
+            (home / STORE_FILE).touch()
+        before = look()
+        with pytest.raises(StoreCorrupted, match=lost) as told:
+            await open_home(Settings(home))
+        assert "backup" in told.value.advice
+        with pytest.raises(StoreCorrupted):
+            await create_home(Settings(home))
+        assert look() == before
+
+    run(story())
+
+
+def test_a_home_whose_key_is_gone_gets_no_new_one(home):
+    async def story():
+        (home / "keys" / "home.key").unlink()
+        with pytest.raises(KeyMissing, match=r"home\.key"):
+            await create_home(Settings(home))
+        assert not (home / "keys" / "home.key").exists()
+
+    run(story())
 
 
 def test_a_guest_answers_and_the_process_that_drives_goes_on_by_itself(home):

@@ -63,7 +63,7 @@ async def serve(
             hint="Serve on 127.0.0.1, or give --allow-remote behind a proxy that speaks TLS.",
         )
     with _bound(host, port) as sock:
-        await plane.core.take_lease()
+        await plane.core.keep_lease()
         address = Address(host, sock.getsockname()[1])
         token = secrets.token_urlsafe(32)
         app = LastResort(Gate(create_app(plane, principal, driving=True), token=token, loopback_only=not allow_remote))

@@ -1,6 +1,7 @@
 """What the services share."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ class Core:
     connect: Callable[[ToolSource], Transport]
     #: What reads and judges: a model's name, or the words for none.
     reader: str
-    #: Takes the home's lease, once; refused while another process holds it.
+    #: Takes the home's lease where this process does not hold it; refused while another one does.
     take_lease: Callable[[], Awaitable[None]]
     #: Lets another process drive the home; its next driver takes the lease over.
     let_go: Callable[[], None]
@@ -39,6 +40,37 @@ class Core:
     #: The model's transport, where one is configured.
     model: Transport | None = None
     transports: dict[str, Transport] = field(default_factory=dict)
+
+    #: True where this process goes on driving while nothing is due.
+    _keeps_lease: bool = False
+    _drives: int = 0
+
+    async def keep_lease(self) -> None:
+        """Take the home's lease and keep it until this process ends.
+
+        Raises:
+            HomeBusy: another process drives this home.
+        """
+        await self.take_lease()
+        self._keeps_lease = True
+
+    @asynccontextmanager
+    async def driving(self) -> AsyncIterator[None]:
+        """Hold the lease while something is driven; afterwards another process may have it, unless it is kept.
+
+        A person may think for a week at a prompt; nobody else is to wait for them.
+
+        Raises:
+            HomeBusy: another process drives this home.
+        """
+        self._drives += 1
+        try:
+            await self.take_lease()
+            yield
+        finally:
+            self._drives -= 1
+            if not self._drives and not self._keeps_lease and self.driver.idle:
+                self.let_go()
 
     @property
     def now_us(self) -> int:

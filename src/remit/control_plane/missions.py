@@ -59,8 +59,8 @@ class Missions:
             HomeBusy: another process drives this home.
         """
         await require_seen(self.core, mission, by)
-        await self.core.take_lease()
-        rest: Rest = await self.core.driver.drive(MissionId(mission))
+        async with self.core.driving():
+            rest: Rest = await self.core.driver.drive(MissionId(mission))
         return {
             "mission": mission,
             "ended": rest.ended,

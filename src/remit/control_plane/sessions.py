@@ -91,7 +91,7 @@ class Sessions:
 
     async def _begin(self, mission: MissionId) -> Session:
         core = self.core
-        await core.take_lease()
+        await core.keep_lease()
         active = await core.driver.hold(mission)
         step = active.state.steps.get(SESSION_STEP)
         submitted = active.state.submitted

@@ -38,10 +38,22 @@ class EmbeddedDriver:
     _again: set[MissionId] = field(default_factory=set)
 
     async def take_over(self) -> int:
-        """Take the home's lease; every driver before this one is refused from now on."""
+        """Take the home's lease; every driver before this one is refused from now on.
+
+        What this process knew of missions and resources may be old: another one may have driven since.
+        """
         epoch = await self.store.take(self.holder)
+        for known in (self._active, self._rests, self._again):
+            known.clear()
+        if await self.store.changed():
+            await self.reload()
         self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed)
         return epoch
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is driven now."""
+        return all(task.done() for task in self._tasks.values())
 
     @property
     def advancer(self) -> Advancer:
