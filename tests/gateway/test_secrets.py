@@ -1,13 +1,14 @@
 """What stands in arguments and answers stands nowhere else: not in the record, the file, the log, or an error."""
 
+import json
 import logging
 import sqlite3
 
 import pytest
-from tests.gateway.builders import FakeTransport, a_door, a_payment, a_role, a_tool, run
+from tests.gateway.builders import FakeTransport, a_door, a_payment, a_role, a_tool, open_policy, run
 
 from remit.adapters.sqlite import SqliteStore
-from remit.errors import RemitError, ToolUnreachable
+from remit.errors import PolicyDenied, RemitError, ToolUnreachable
 from remit.gateway import Suspended, ToolResult
 
 MARK = "MARKER-7f3a9c"
@@ -84,3 +85,28 @@ def test_no_value_leaves_a_trace_in_the_clear(tmp_path, everything_logged):
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM blob").fetchone()[0] >= 7
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ("allowed_vendors: [Acme]", "role payee"),
+        ("allowed_accounts: [DE02]", "role account"),
+        ("conditions: [{name: known, when: 'payee != \"Acme\"', effect: deny}]", "because payee"),
+        ("conditions: [{name: typed, when: 'args.payee > 3', effect: deny}]", "cannot be told"),
+        ("spending_limit: {amount: 1, currency: USD}", "role amount"),
+    ],
+    ids=["vendors", "accounts", "condition", "condition that fails", "amount"],
+)
+def test_a_refusal_of_policy_names_the_rule_and_the_role_and_no_value(rule, named):
+    async def story():
+        tool = a_payment("bank__pay", roles=("amount", "payee", "account"))
+        door = await a_door(tool, policies=[open_policy(rule)])
+        amount = MARK if "amount" in named else "2.00"
+        with pytest.raises(PolicyDenied) as refused:
+            await door.call("bank__pay", amount=amount, payee=MARK, account=MARK)
+
+        assert named in refused.value.detail
+        assert MARK not in said(refused.value) + json.dumps(refused.value.to_json())
+
+    run(story())

@@ -620,7 +620,7 @@ def _in_shadow(decision: Decision) -> dict[str, Any]:
 
 def _denied(decision: Decision) -> Refusal:
     spoke = [s for s in decision.spoken if s.effect == "deny"]
-    message = " ".join(s.message for s in spoke)
+    message = "; ".join(s.public for s in spoke)
     if any(s.rule == "no_policy" for s in spoke):
         return NoPolicy(message, rule="no_policy")
     return PolicyDenied(message, rule=spoke[0].rule if spoke else "policy_denied")
@@ -629,8 +629,13 @@ def _denied(decision: Decision) -> Refusal:
 def _amount(tool: Tool, arguments: Mapping[str, Any]) -> Money | None:
     try:
         return tool.amount_of(arguments)
-    except ValueError as error:
-        raise PolicyDenied(f"The amount cannot be read: {error}.", rule="amount_unreadable") from error
+    except ValueError:
+        # The cause quotes what was written, which may be anything.
+        raise PolicyDenied(
+            "The value of the role amount, or of currency, cannot be read: expected decimal text with at most six "
+            "decimals, and a code of three letters.",
+            rule="amount_unreadable",
+        ) from None
 
 
 def _now_us(clock: Clock) -> int:

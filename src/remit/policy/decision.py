@@ -48,8 +48,15 @@ class Spoken:
     policy: str
     rule: str
     effect: Effect
-    #: With the values that were compared.
+    #: With the values that were compared: for people who may see the call.
     message: str
+    #: The same without values that may be personal: for errors and agents. Empty where `message` holds none.
+    plain: str = ""
+
+    @property
+    def public(self) -> str:
+        """The message as it may stand in an error."""
+        return self.plain or self.message
 
 
 @dataclass(frozen=True, slots=True)

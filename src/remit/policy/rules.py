@@ -159,7 +159,8 @@ def _vendors(policy: Policy, allowed: frozenset[str]) -> Rule:
         if request.payee_name in allowed:
             return Spoken(name, "allowed_vendors", "note", f"{payee!r} is {request.payee_name!r}, an allowed vendor")
         shown = repr(payee) if request.payee_name is None else f"{payee!r} ({request.payee_name})"
-        return Spoken(name, "allowed_vendors", "deny", f"{shown} is not an allowed vendor; allowed: {listed}")
+        told = f"{shown} is not an allowed vendor; allowed: {listed}"
+        return Spoken(name, "allowed_vendors", "deny", told, "the value of the role payee is not an allowed vendor")
 
     return rule
 
@@ -176,7 +177,8 @@ def _accounts(policy: Policy, allowed: frozenset[str], tool: Tool) -> Rule:
             return absent
         if _account(account) in allowed:
             return Spoken(name, "allowed_accounts", "note", f"{account!r} is an allowed account")
-        return Spoken(name, "allowed_accounts", "deny", f"{account!r} is not an allowed account")
+        told = f"{account!r} is not an allowed account"
+        return Spoken(name, "allowed_accounts", "deny", told, "the value of the role account is not an allowed account")
 
     return rule
 
@@ -227,10 +229,10 @@ def _condition(policy: Policy, condition: Condition, tool: Tool, rates: Rates | 
             if not condition.holds(values):
                 return None
         except ValueError as error:
-            message = f"it cannot be told whether {condition.when}: {error}"
-            return Spoken(name, rule_name, "deny", message)
+            plain = f"it cannot be told whether {condition.when}"
+            return Spoken(name, rule_name, "deny", f"{plain}: {error}", plain)
         compared = ", ".join(f"{key} {values[key]!r}" for key in sorted(condition.needs & values.keys()))
-        return Spoken(name, rule_name, effect, f"{told} ({compared})" if compared else told)
+        return Spoken(name, rule_name, effect, f"{told} ({compared})" if compared else told, told)
 
     return rule
 
