@@ -14,7 +14,7 @@ from bench_tools import METER
 from measure import Order, answer, check_recorded, durability, look, order, result, stored_bytes
 
 from remit.adapters.sqlite import connection as store
-from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home
+from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home, quiet_collector
 from remit.config import read_settings
 
 #: Where a thread waits for something to do.
@@ -81,6 +81,7 @@ async def run(told: Order) -> dict[str, Any]:
     await create_home(settings)
     profiles = Profiles() if told.profile else None  # from here on: the next journal's thread is the one of the run
     plane = await open_home(settings)
+    quiet_collector()  # as `serve` does
     by = current_principal(plane)
     await plane.resources.apply([("bench.yaml", RESOURCES.read_text("utf-8"))], by)
     await plane.core.keep_lease()

@@ -570,6 +570,27 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    def test_what_another_opener_wrote_to_ones_own_stream_counts(self):
+        if not self.lasting:
+            pytest.skip("nobody else can look into this process")
+
+        async def story(store: Store) -> None:
+            other = self.open()
+            try:
+                await store.commit(an_entry(fact="mine"))
+                (theirs,) = await other.commit(an_entry(fact="theirs"))
+                for one in (store, other):
+                    for fact in ("mine", "theirs"):
+                        with pytest.raises(FactExists):
+                            await one.commit(an_entry(fact=fact))
+                (mine,) = await store.commit(an_entry(fact="new"))
+            finally:
+                await other.close()
+
+            assert (theirs.seq, mine.seq, mine.prev) == (2, 3, theirs.hash)
+
+        self.run(story)
+
     def test_two_openers_spend_one_balance(self):
         if not self.lasting:
             pytest.skip("nobody else can look into this process")

@@ -201,12 +201,13 @@ class TestedDoor:
         leave: Leave | None = None,
         ask_rules: tuple[str, ...] = (),
         caller: Mapping[str, Any] | None = None,
+        sealed: str = "",
         **arguments: Any,
     ) -> Any:
         """Knock with one call, and return the content of the answer."""
         if self.said_by_a_person:
             self.says(*arguments.values())
-        call = Call(tool, arguments, occurrence, ask_rules, leave)
+        call = Call(tool, arguments, occurrence, ask_rules, leave, sealed)
         answer = await self.door.enforce(
             self.caller(**(caller or {})), call, self.log, self.tape, progress=self.progress
         )

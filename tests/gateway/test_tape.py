@@ -16,6 +16,8 @@ from remit.errors import (
 )
 from remit.gateway import Interrupted, Leave, Suspended, ToolResult
 from remit.ids import ApprovalId
+from remit.ledger import Commit
+from remit.state import Pointer
 
 
 def a_write(name="erp__write", **fields):
@@ -48,6 +50,25 @@ def test_a_call_on_record_is_answered_from_it(tool):
 
         assert await door.call("erp__write", n=1) == first
         assert len(door.transport.calls) == 1
+
+    run(story())
+
+
+@pytest.mark.parametrize("stored", [{"n": 1}, {"n": 2}, None], ids=["these", "others", "none"])
+def test_the_arguments_on_record_can_be_opened_whatever_was_said_to_be_stored_before(stored):
+    async def story():
+        door = await a_door(a_write())
+        vault = door.door.vault
+        sealed = ""
+        if stored is not None:
+            pointer, body = vault.seal(MISSION, stored)
+            await door.store.commit(Commit((), (body,)))
+            sealed = pointer.cid
+
+        await door.call("erp__write", sealed=sealed, n=1)
+
+        (permit,) = await door.entries("call.permitted")
+        assert await vault.open(Pointer(MISSION, permit.payload["args"])) == {"n": 1}
 
     run(story())
 

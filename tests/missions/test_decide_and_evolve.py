@@ -56,10 +56,11 @@ def answered(step, verdict="approve", approval=APPROVAL):
 
 
 def folded(*told):
-    """The state after a submission and these events."""
+    """The state after a submission and these events, or groups of them."""
     state = MissionState(MissionId("m"))
-    for event in (submitted(), *told):
-        state = after(state, event)
+    for one in (submitted(), *told):
+        for event in one if isinstance(one, tuple) else (one,):
+            state = after(state, event)
     return state
 
 
@@ -73,7 +74,7 @@ def after(state, event, *, version=None):
 
 
 def planned(*steps):
-    return events.PlanExtended("plan", steps)
+    return events.PlanProposed("plan", steps), events.PlanExtended("plan", len(steps))
 
 
 def proceed(state, *, now_us=NOW_US, skills=("work",), tools=()):
@@ -187,12 +188,22 @@ def test_a_newer_version_of_an_event_is_not_folded():
         after(folded(), started("plan"), version=2)
 
 
+def test_a_plan_that_an_older_release_recorded_joins_as_it_did_then():
+    proposed = after(folded(), events.PlanProposed("plan", (a_step("a"),)))
+    told = {"by": "plan", "steps": [a_step("a").to_json()]}
+    entry = Entry(
+        "default", "mission/m", 3, "plan.extended", 1, told, "remit", NOW_US, None, None, False, None, "", "", 3
+    )
+
+    assert evolve(proposed, entry) == after(proposed, events.PlanExtended("plan", 1))
+
+
 def test_every_event_reads_back_as_it_was_written():
     every = [
-        submitted(), planned(a_step("a")), events.PlanRejected("plan", "x"), events.StepRetried("plan", 2, 7),
+        submitted(), *planned(a_step("a")), events.PlanRejected("plan", "x"), events.StepRetried("plan", 2, 7),
         answered("plan"), events.ApprovalExpired(APPROVAL, "plan"), events.MissionCompleted(1),
         events.MissionFailed("c", "d"), events.MissionCancelled("anna"), started("plan"), succeeded("plan"),
-        events.PlanProposed("plan", (a_step("a"),)), failed("plan"), events.StepInterrupted("plan", 1, 1, "c"),
+        failed("plan"), events.StepInterrupted("plan", 1, 1, "c"),
         suspended("plan", proposed=(a_step("a"),)),
     ]  # fmt: skip
     assert {type(event) for event in every} == set(events.KINDS.values())
@@ -232,8 +243,8 @@ def test_a_mission_whose_first_step_did_not_end_well_has_failed():
 )
 def test_each_retry_waits_longer(attempt, seconds):
     state = folded()
-    plan = replace(state.steps[StepId("plan")], step=a_step("plan", attempts_max=9), attempt=attempt)
-    state = replace(state, steps=state.steps.set(StepId("plan"), plan))
+    plan = state.steps[StepId("plan")]._replace(step=a_step("plan", attempts_max=9), attempt=attempt)
+    state = state._replace(steps=state.steps.set(StepId("plan"), plan))
 
     decided = proceed(after(state, failed("plan", attempt=attempt, retryable=True)))
 
@@ -253,7 +264,7 @@ def test_a_good_plan_joins_and_a_bad_one_is_rejected_with_its_faults():
     good = events.PlanProposed("plan", (a_step("a"),))
     bad = events.PlanProposed("plan", (a_step("a", target="fly"),))
 
-    assert proceed(folded(good)) == (planned(a_step("a")),)
+    assert proceed(folded(good)) == (events.PlanExtended("plan", 1),)
     (rejected,) = proceed(folded(bad))
     assert "no production agent offers the skill fly" in rejected.faults
 
@@ -264,7 +275,7 @@ def test_of_two_plans_with_one_name_the_second_is_rejected():
 
     first, second = proceed(state)
 
-    assert first == events.PlanExtended("a", (a_step("same"),))
+    assert first == events.PlanExtended("a", 1)
     assert isinstance(second, events.PlanRejected)
     assert "same stands twice" in second.faults
 

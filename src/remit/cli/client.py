@@ -106,10 +106,11 @@ async def connected(settings: Settings) -> AsyncIterator[Client]:
             yield Client(http, settings, served=True)
         return
     from remit.api import create_app  # noqa: PLC0415 -- FastAPI: 0.3 s that a served home does without
-    from remit.bootstrap import current_principal, open_home  # noqa: PLC0415 -- as above
+    from remit.bootstrap import current_principal, open_home, quiet_collector  # noqa: PLC0415 -- as above
     from remit.control_plane import closing  # noqa: PLC0415 -- as above
 
     async with closing(await open_home(settings)) as plane:
+        quiet_collector()
         transport = httpx.ASGITransport(create_app(plane, lambda: current_principal(plane)))
         async with httpx.AsyncClient(base_url="http://remit.local", transport=transport) as http:
             yield Client(http, settings, served=False)

@@ -32,6 +32,8 @@ class Progress:
     steps: dict[str, Seen] = field(default_factory=dict)
     #: Open questions: approval to the step that waits.
     questions: dict[str, str] = field(default_factory=dict)
+    #: Plans that may join: proposing step to its steps.
+    proposed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     status: str = "working"
     seq: int = 0
     #: How many calls of tools have ended well; the money paid may have changed when this did.
@@ -53,8 +55,8 @@ class Progress:
         """Fold one event; a kind that is not known changes nothing."""
         self.seq = event["seq"]
         match event["kind"]:
-            case "mission.submitted" | "plan.extended":
-                self._add(event["steps"])
+            case "mission.submitted" | "plan.proposed" | "plan.extended":
+                self._plan(event)
             case "step.started":
                 self._to(event["step"], "running", agent=event["agent"])
             case "step.succeeded":
@@ -70,6 +72,15 @@ class Progress:
                 self._answer(event)
             case over if over in _OVER:
                 self.status = _OVER[over]
+
+    def _plan(self, event: Event) -> None:
+        match event["kind"]:
+            case "mission.submitted":
+                self._add(event["steps"])
+            case "plan.proposed":
+                self.proposed[event["step"]] = event["steps"]
+            case "plan.extended":
+                self._add(self.proposed.pop(event["by"]))
 
     def _add(self, steps: list[dict[str, Any]], proposer: str = "") -> None:
         for step in steps:

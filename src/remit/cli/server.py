@@ -34,7 +34,7 @@ def serve(
     async def work(screen: Screen) -> None:
         # The server and all adapters: not for `--help`.
         from remit.api.serve import Address, serve  # noqa: PLC0415 -- as above
-        from remit.bootstrap import current_principal, open_home  # noqa: PLC0415 -- as above
+        from remit.bootstrap import current_principal, open_home, quiet_collector  # noqa: PLC0415 -- as above
         from remit.control_plane import closing  # noqa: PLC0415 -- as above
 
         settings = settings_of(home)
@@ -46,6 +46,7 @@ def serve(
         if allow_remote:
             screen.note("warning: the token crosses the network in the clear unless a proxy with TLS stands before it")
         async with closing(await open_home(settings)) as plane:
+            quiet_collector()
             await serve(
                 plane,
                 lambda: current_principal(plane),

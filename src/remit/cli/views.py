@@ -146,7 +146,7 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "mission.failed": lambda e: f"mission failed: {e['code']} {e['detail']}",
     "mission.cancelled": lambda e: f"mission cancelled by {e['by']}",
     "plan.proposed": lambda e: f"proposed {len(e['steps'])} steps",
-    "plan.extended": lambda e: f"{len(e['steps'])} steps joined the plan",
+    "plan.extended": lambda e: f"{e['count'] if 'count' in e else len(e['steps'])} steps joined the plan",
     "plan.rejected": lambda e: f"its plan was rejected: {e['faults']}",
     "step.started": _started,
     "step.succeeded": lambda _: "done",

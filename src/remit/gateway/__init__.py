@@ -5,7 +5,7 @@ admission and budget, makes it, and puts intent and outcome on record. There is 
 """
 
 from remit.gateway.arguments import check_arguments
-from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended
+from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.enforce import Answer, Door, RunTape, micros_of
@@ -41,5 +41,6 @@ __all__ = [
     "check_recursion",
     "leaves",
     "micros_of",
+    "step_stream",
     "text_of",
 ]

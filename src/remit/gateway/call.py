@@ -7,6 +7,11 @@ from typing import Any
 from remit.ids import ApprovalId, MissionId, PrincipalId, StepId, StreamId
 
 
+def step_stream(mission: MissionId, step: StepId, attempt: int) -> StreamId:
+    """The stream of one attempt at a step: its calls stand there."""
+    return StreamId(f"step/{mission}/{step}/{attempt}")
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, on whose behalf, from where."""
@@ -41,7 +46,7 @@ class Caller:
     @property
     def stream(self) -> StreamId:
         """The stream of this step's attempt."""
-        return StreamId(f"step/{self.mission}/{self.step}/{self.attempt}")
+        return step_stream(self.mission, self.step, self.attempt)
 
     @property
     def mission_stream(self) -> StreamId:
@@ -77,6 +82,8 @@ class Call:
     prompt: tuple[str, str] | None = None
     #: Takes the pieces of an answer as they come, where the source gives it in pieces.
     on_part: Callable[[Any], None] | None = field(default=None, compare=False)
+    #: The keyed name under which these arguments are stored already; empty where they are not.
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

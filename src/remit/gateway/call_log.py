@@ -118,8 +118,8 @@ class CallLog:
         permit = entry.payload
         _, _, step, attempt = entry.stream.split("/")
         tries = self._calls.setdefault((StepId(step), permit["key"]), [])
-        if any(recorded.permit["try"] == permit["try"] for recorded in tries):
-            return  # folded already
+        if permit["try"] <= len(tries):
+            return  # folded already: tries are counted from 1
         tries.append(Recorded(permit, entry.stream, int(attempt)))
         if permit["sink"]:
             if permit["try"] == 1:

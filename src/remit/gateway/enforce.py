@@ -55,6 +55,7 @@ _RESULT_BYTES_MAX = 8 * 1024 * 1024
 MODEL_SOURCE = "model"
 #: Tries of an idempotent write before its effect counts as uncertain.
 _WRITE_TRIES_MAX = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -419,7 +420,10 @@ class _Way:
         return leave is not None and leave.binds == binds
 
     def _standing(self, request: Request) -> str | None:
-        controls, today = self.door.controls, self.door.clock.now().date()
+        controls = self.door.controls
+        if not controls.standing:
+            return None
+        today = self.door.clock.now().date()
         for standing in controls.standing:
             giver = controls.registry.principals.get(standing.given_by)
             if standing.covers(
@@ -437,8 +441,9 @@ class _Way:
             writes.append(path.open_agent(caller.budget_usd_micros))
         if worst:
             writes += path.hold(worst)
-        args, args_body = door.vault.seal(caller.mission, dict(self.call.arguments))
-        writes.append(args_body)
+        if self.call.sealed != self.arguments_digest:
+            _, args_body = door.vault.seal(caller.mission, dict(self.call.arguments))
+            writes.append(args_body)
         tried = self.log.tries(caller.step, self.key) + 1
         leave = self.call.leave
         payload = {
@@ -450,7 +455,7 @@ class _Way:
             "sink": tool.sink,
             "model": tool.model,
             **({"prompt": list(self.call.prompt)} if self.call.prompt else {}),
-            "args": args.cid,
+            "args": self.arguments_digest,
             "action": action,
             "progress": self.progress,
             "rules": sorted({f"{s.policy}:{s.rule}" for s in decision.spoken if s.effect != "note"}),
@@ -644,4 +649,5 @@ def _now_us(clock: Clock) -> int:
 
 def micros_of(instant: datetime) -> int:
     """Microseconds since 1970-01-01 UTC."""
-    return int((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from remit.clock import Clock
@@ -28,9 +26,8 @@ class Admission:
         self._clock = clock
         self._sources: defaultdict[str, _Source] = defaultdict(_Source)
 
-    @asynccontextmanager
-    async def admit(self, source: str) -> AsyncIterator[None]:
-        """Hold a place at the source while its call is made.
+    def admit(self, source: str) -> asyncio.Semaphore:
+        """A place at the source, to be held (`async with`) while its call is made.
 
         Raises:
             ToolUnreachable: the source has just failed to answer several times, and rests.
@@ -41,8 +38,7 @@ class Admission:
             raise ToolUnreachable(
                 f"{source} did not answer {held.failures} times; it is left alone for {left:.0f} s.", rule="breaker"
             )
-        async with held.places:
-            yield
+        return held.places
 
     def answered(self, source: str) -> None:
         """The source answered, if only with an error of its own."""

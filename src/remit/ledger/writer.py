@@ -5,7 +5,7 @@ leaves no trace and does not fail the others.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.errors import (
@@ -101,7 +101,7 @@ class _Writer:
                 self.batch.blobs.append(write)
             elif isinstance(write, PutRecord):
                 self.batch.records[write.table, write.key] = write
-        return tuple(entry for entry, _ in placed)
+        return tuple([entry for entry, _ in placed])
 
     def head(self, stream: StreamId) -> Head:
         found = self.batch.heads.get(stream)
@@ -169,19 +169,15 @@ class _Writer:
 
         for write in commit.writes:
             if isinstance(write, OpenBalance):
-                standing = current(write.name) or Balance(write.name, write.limit, 0, 0)
-                moved[write.name] = _bounded(replace(standing, limit=write.limit))
+                opened = current(write.name)
+                used, held = (0, 0) if opened is None else (opened.used, opened.held)
+                moved[write.name] = _bounded(Balance(write.name, write.limit, used, held))
             elif isinstance(write, MoveBalance):
-                standing_or_none = current(write.name)
-                if standing_or_none is None:
+                standing = current(write.name)
+                if standing is None:
                     raise NoBudget(f"There is no budget {write.name}.")
-                moved[write.name] = _bounded(
-                    replace(
-                        standing_or_none,
-                        used=standing_or_none.used + write.used,
-                        held=standing_or_none.held + write.held,
-                    )
-                )
+                used, held = standing.used + write.used, standing.held + write.held
+                moved[write.name] = _bounded(Balance(write.name, standing.limit, used, held))
         return moved
 
 

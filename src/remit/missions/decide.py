@@ -118,7 +118,7 @@ def _proceed(state: MissionState, command: Proceed) -> tuple[Event, ...]:
         return (events.MissionFailed("deadline_passed", "It had not ended by its deadline."),)
     # Maps have no order of their own: sorted, the same state gives the same decisions in every process.
     found: list[Event] = []
-    known = set(state.steps)
+    known = set(state.steps) if state.proposed else set()  # not each time: a mission may have thousands
     for proposer, steps in sorted(state.proposed.items()):
         judged = _judge_plan(state, known, proposer, steps, command)
         if isinstance(judged, events.PlanExtended):
@@ -128,9 +128,10 @@ def _proceed(state: MissionState, command: Proceed) -> tuple[Event, ...]:
         step = state.steps[name]
         wait = _RETRY_SECONDS[min(step.attempt, len(_RETRY_SECONDS)) - 1]
         found.append(events.StepRetried(name, step.attempt + 1, command.now_us + wait * 1_000_000))
-    for approval, asked in sorted(state.approvals.items()):
-        if command.now_us > asked.expires_at_us:
-            found.append(events.ApprovalExpired(approval, asked.step))
+    expired = [
+        (approval, asked.step) for approval, asked in state.approvals.items() if command.now_us > asked.expires_at_us
+    ]
+    found += [events.ApprovalExpired(approval, step) for approval, step in sorted(expired)]
     if not found and state.open_steps == 0:
         found.append(_ending(state))
     return tuple(found)
@@ -150,7 +151,7 @@ def _judge_plan(
         )
     except InvalidPlan as fault:
         return events.PlanRejected(proposer, fault.detail)
-    return events.PlanExtended(proposer, tuple(steps))
+    return events.PlanExtended(proposer, len(steps))
 
 
 def _ending(state: MissionState) -> Event:

@@ -6,7 +6,7 @@ always written. Payloads hold names, codes and keyed hashes; texts and values st
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_origin
 
 from remit.ledger import Entry
 from remit.planning import Step
@@ -22,7 +22,16 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """The event as JSON."""
-        return {name: _plain(getattr(self, name)) for name in _names(type(self))}
+        names, lists = _names(type(self))
+        told = {name: getattr(self, name) for name in names}
+        for name in lists:
+            told[name] = [item.to_json() if isinstance(item, Step) else item for item in told[name]]
+        return told
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- for those that have changed
+        """The payload of an older version as one of this version."""
+        return payload
 
 
 # --- decisions
@@ -55,8 +64,16 @@ class PlanExtended(Event):
     """A proposed plan was found good and joined the mission's."""
 
     kind: ClassVar[str] = "plan.extended"
+    version: ClassVar[int] = 2
+    #: The step whose `plan.proposed`, before this entry in the stream, holds the steps.
     by: str
-    steps: tuple[Step, ...]
+    #: How many steps joined.
+    count: int
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:
+        """Version 1 told the steps once more."""
+        return payload if version > 1 else {"by": payload["by"], "count": len(payload["steps"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +245,9 @@ class StepSuspended(Event):
     case: str
 
 
+_NAMES: dict[type[Event], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+#: Fields that hold steps.
+_OF_STEPS = {"steps", "proposed"}
 #: Every kind that this release can fold.
 KINDS: dict[str, type[Event]] = {
     event.kind: event
@@ -249,7 +269,6 @@ KINDS: dict[str, type[Event]] = {
         StepSuspended,
     )
 }
-_NAMES: dict[type[Event], tuple[str, ...]] = {}
 
 
 def read_event(entry: Entry) -> Event | None:
@@ -257,24 +276,23 @@ def read_event(entry: Entry) -> Event | None:
     event = KINDS.get(entry.kind)
     if event is None or entry.version > event.version:
         return None
-    known: Mapping[str, Any] = entry.payload
-    return event(**{name: _typed(name, known[name]) for name in _names(event)})
+    known = entry.payload if entry.version == event.version else event.upcast(entry.payload, entry.version)
+    names, lists = _names(event)
+    told = {name: known[name] for name in names}
+    for name in lists:
+        told[name] = tuple([_step(item) for item in told[name]] if name in _OF_STEPS else told[name])
+    return event(**told)
 
 
-def _names(event: type[Event]) -> tuple[str, ...]:
+def _names(event: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The event's fields, and those of them that are lists."""
     names = _NAMES.get(event)
     if names is None:
-        names = _NAMES[event] = tuple(field.name for field in fields(event))
+        known = fields(event)
+        lists = tuple(field.name for field in known if get_origin(field.type) is tuple)
+        names = _NAMES[event] = (tuple(field.name for field in known), lists)
     return names
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [item.to_json() if isinstance(item, Step) else item for item in value]
-    return value
-
-
-def _typed(name: str, value: Any) -> Any:
-    if name in {"steps", "proposed"} and isinstance(value, (list, tuple)):
-        return tuple(item if isinstance(item, Step) else Step.from_json(item) for item in value)
-    return tuple(value) if isinstance(value, list) else value
+def _step(item: Any) -> Step:
+    return item if isinstance(item, Step) else Step.from_json(item)

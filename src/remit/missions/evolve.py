@@ -36,35 +36,35 @@ def evolve(state: MissionState, entry: Entry) -> MissionState:
     if event is None:
         raise StoreTooNew(f"{entry.ref} is of kind {entry.kind} version {entry.version}.")
     after = _FOLDS[type(event)](state, event, entry.at_us)
-    return replace(after, version=entry.seq)
+    return after._replace(version=entry.seq)
 
 
 def _submitted(state: MissionState, event: events.MissionSubmitted, at_us: int) -> MissionState:
-    begun = replace(
-        state, status=MissionStatus.WORKING, submitted=event, submitted_at_us=at_us, person_values=event.known
+    begun = state._replace(
+        status=MissionStatus.WORKING, submitted=event, submitted_at_us=at_us, person_values=event.known
     )
     return _add_steps(begun, event.steps, None)
 
 
 def _plan_extended(state: MissionState, event: events.PlanExtended, _at_us: int) -> MissionState:
     proposer = StepId(event.by)
-    return _add_steps(replace(state, proposed=_without(state.proposed, proposer)), event.steps, proposer)
+    steps = state.proposed[proposer]
+    return _add_steps(state._replace(proposed=state.proposed.delete(proposer)), steps, proposer)
 
 
 def _plan_rejected(state: MissionState, event: events.PlanRejected, _at_us: int) -> MissionState:
     proposer = StepId(event.by)
-    rejected = replace(
-        state.steps[proposer],
+    rejected = state.steps[proposer]._replace(
         status=StepStatus.FAILED,
         code="invalid_plan",
         rules=("invalid_plan",),
         detail=event.faults,
     )
-    return replace(state, proposed=_without(state.proposed, proposer), steps=state.steps.set(proposer, rejected))
+    return state._replace(proposed=_without(state.proposed, proposer), steps=state.steps.set(proposer, rejected))
 
 
 def _plan_proposed(state: MissionState, event: events.PlanProposed, _at_us: int) -> MissionState:
-    return replace(state, proposed=state.proposed.set(StepId(event.step), event.steps))
+    return state._replace(proposed=state.proposed.set(StepId(event.step), event.steps))
 
 
 def _started(state: MissionState, event: events.StepStarted, at_us: int) -> MissionState:
@@ -73,13 +73,12 @@ def _started(state: MissionState, event: events.StepStarted, at_us: int) -> Miss
     if step.status.ended:
         return state  # claimed by a driver that had not heard of its late outcome yet
     first = step.started_at_us or at_us
-    running = replace(
-        step, status=StepStatus.RUNNING, runs=event.run, agent=event.agent, started_at_us=first, code="", rules=()
+    running = step._replace(
+        status=StepStatus.RUNNING, runs=event.run, agent=event.agent, started_at_us=first, code="", rules=()
     )
     if _is_connected(step):
-        return replace(state, steps=state.steps.set(name, running))
-    return replace(
-        state,
+        return state._replace(steps=state.steps.set(name, running))
+    return state._replace(
         steps=state.steps.set(name, running),
         ready=_without(state.ready, name),
         running=state.running.set(name, None),
@@ -93,8 +92,8 @@ def _succeeded(state: MissionState, event: events.StepSucceeded, _at_us: int) ->
         return state  # a late outcome of an earlier run: on record, and nothing changes
     return _end(
         state,
-        replace(
-            step, status=StepStatus.SUCCEEDED, output=event.output, trusted=event.trusted, code="", rules=(), why=""
+        step._replace(
+            status=StepStatus.SUCCEEDED, output=event.output, trusted=event.trusted, code="", rules=(), why=""
         ),
     )
 
@@ -104,26 +103,24 @@ def _failed(state: MissionState, event: events.StepFailed, _at_us: int) -> Missi
     step = state.steps[name]
     if step.status.ended or event.run < step.runs:
         return state  # of an earlier run: a later one is under way
-    told = replace(step, runs=event.run, code=event.code, rules=event.rules, retryable=event.retryable, why=event.why)
+    told = step._replace(runs=event.run, code=event.code, rules=event.rules, retryable=event.retryable, why=event.why)
     if event.retryable and step.attempt < step.step.attempts_max:
         # Not ended yet: `decide` says whether it is tried again.
-        waiting = replace(told, status=StepStatus.PENDING)
-        return replace(
-            state,
+        waiting = told._replace(status=StepStatus.PENDING)
+        return state._replace(
             steps=state.steps.set(name, waiting),
             running=_without(state.running, name),
             failed=state.failed.set(name, None),
         )
-    return _end(state, replace(told, status=StepStatus.REFUSED if event.refused else StepStatus.FAILED))
+    return _end(state, told._replace(status=StepStatus.REFUSED if event.refused else StepStatus.FAILED))
 
 
 def _interrupted(state: MissionState, event: events.StepInterrupted, _at_us: int) -> MissionState:
     name = StepId(event.step)
     if state.steps[name].status.ended or event.run < state.steps[name].runs:
         return state
-    step = replace(state.steps[name], status=StepStatus.READY, runs=event.run, code=event.code)
-    return replace(
-        state,
+    step = state.steps[name]._replace(status=StepStatus.READY, runs=event.run, code=event.code)
+    return state._replace(
         steps=state.steps.set(name, step),
         running=_without(state.running, name),
         ready=state.ready.set(name, None),
@@ -132,15 +129,13 @@ def _interrupted(state: MissionState, event: events.StepInterrupted, _at_us: int
 
 def _retried(state: MissionState, event: events.StepRetried, _at_us: int) -> MissionState:
     name = StepId(event.step)
-    step = replace(
-        state.steps[name],
+    step = state.steps[name]._replace(
         status=StepStatus.READY,
         attempt=event.attempt,
         started_at_us=0,
         not_before_us=event.not_before_us,
     )
-    return replace(
-        state,
+    return state._replace(
         steps=state.steps.set(name, step),
         failed=_without(state.failed, name),
         ready=state.ready.set(name, None),
@@ -150,14 +145,14 @@ def _retried(state: MissionState, event: events.StepRetried, _at_us: int) -> Mis
 def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) -> MissionState:
     name = StepId(event.step)
     if state.steps[name].status.ended:
-        return replace(state, answered=state.answered.set(ApprovalId(event.approval), OVERTAKEN))
-    step = replace(state.steps[name], runs=event.run)
+        return state._replace(answered=state.answered.set(ApprovalId(event.approval), OVERTAKEN))
+    step = state.steps[name]._replace(runs=event.run)
     approvals = state.approvals.set(ApprovalId(event.approval), event)
     running = _without(state.running, name)
     ready = _without(state.ready, name)
     if not event.proposed:
-        waiting = replace(step, status=StepStatus.WAITING, rules=event.rules, code=event.about)
-        return replace(state, steps=state.steps.set(name, waiting), running=running, ready=ready, approvals=approvals)
+        waiting = step._replace(status=StepStatus.WAITING, rules=event.rules, code=event.about)
+        return state._replace(steps=state.steps.set(name, waiting), running=running, ready=ready, approvals=approvals)
     (proposed,) = event.proposed
     child = StepState(
         proposed,
@@ -171,9 +166,8 @@ def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) ->
     # An agent outside goes on with other work; every other step stands still until its call is answered.
     steps = state.steps.set(proposed.id, child)
     if not _is_connected(step):
-        steps = steps.set(name, replace(step, status=StepStatus.BLOCKED))
-    return replace(
-        state,
+        steps = steps.set(name, step._replace(status=StepStatus.BLOCKED))
+    return state._replace(
         steps=steps,
         running=running,
         ready=ready,
@@ -187,15 +181,14 @@ def _answered(state: MissionState, event: events.ApprovalAnswered, _at_us: int) 
     asked = state.approvals[approval]
     name = asked.proposed[0].id if asked.proposed else StepId(asked.step)
     step = state.steps[name]
-    state = replace(
-        state,
+    state = state._replace(
         approvals=_without(state.approvals, approval),
         answered=state.answered.set(approval, f"{event.verdict} by {event.by}"),
         person_values=(*state.person_values, *event.known),
     )
     if event.verdict == "reject":
-        rejected = replace(step, status=StepStatus.REFUSED, rules=(*step.rules, "rejected"), code="rejected")
-        return _end(state, replace(rejected, why=event.note))
+        rejected = step._replace(status=StepStatus.REFUSED, rules=(*step.rules, "rejected"), code="rejected")
+        return _end(state, rejected._replace(why=event.note))
     verdict = Verdict(
         approval,
         event.verdict,
@@ -207,10 +200,10 @@ def _answered(state: MissionState, event: events.ApprovalAnswered, _at_us: int) 
     )
     plan = replace(step.step, input=event.input) if event.input else step.step
     if _is_connected(step):
-        going_on = replace(step, status=StepStatus.RUNNING, verdict=verdict, code="", rules=())
-        return replace(state, steps=state.steps.set(name, going_on))
-    go_on = replace(step, step=plan, status=StepStatus.READY, verdict=verdict, code="")
-    return replace(state, steps=state.steps.set(name, go_on), ready=state.ready.set(name, None))
+        going_on = step._replace(status=StepStatus.RUNNING, verdict=verdict, code="", rules=())
+        return state._replace(steps=state.steps.set(name, going_on))
+    go_on = step._replace(step=plan, status=StepStatus.READY, verdict=verdict, code="")
+    return state._replace(steps=state.steps.set(name, go_on), ready=state.ready.set(name, None))
 
 
 def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) -> MissionState:
@@ -218,12 +211,12 @@ def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) ->
     asked = state.approvals[approval]
     name = asked.proposed[0].id if asked.proposed else StepId(asked.step)
     step = state.steps[name]
-    state = replace(
-        state, approvals=_without(state.approvals, approval), answered=state.answered.set(approval, EXPIRED)
+    state = state._replace(
+        approvals=_without(state.approvals, approval), answered=state.answered.set(approval, EXPIRED)
     )
     return _end(
         state,
-        replace(step, status=StepStatus.REFUSED, rules=(*step.rules, "approval_expired"), code="approval_expired"),
+        step._replace(status=StepStatus.REFUSED, rules=(*step.rules, "approval_expired"), code="approval_expired"),
     )
 
 
@@ -232,7 +225,7 @@ def _completed(state: MissionState, _event: events.MissionCompleted, at_us: int)
 
 
 def _mission_failed(state: MissionState, event: events.MissionFailed, at_us: int) -> MissionState:
-    return replace(_over(state, MissionStatus.FAILED, at_us), code=event.code, detail=event.detail)
+    return _over(state, MissionStatus.FAILED, at_us)._replace(code=event.code, detail=event.detail)
 
 
 def _cancelled(state: MissionState, _event: events.MissionCancelled, at_us: int) -> MissionState:
@@ -242,7 +235,7 @@ def _cancelled(state: MissionState, _event: events.MissionCancelled, at_us: int)
 def _over(state: MissionState, status: MissionStatus, at_us: int) -> MissionState:
     """The mission has ended: nobody needs to be asked any more."""
     answered = state.answered.update(dict.fromkeys(state.approvals, MISSION_OVER))
-    return replace(state, status=status, ended_at_us=at_us, approvals=Map(), answered=answered)
+    return state._replace(status=status, ended_at_us=at_us, approvals=Map(), answered=answered)
 
 
 _FOLDS: dict[type[events.Event], Callable[[MissionState, Any, int], MissionState]] = {
@@ -276,7 +269,7 @@ def _add_steps(state: MissionState, added: tuple[Step, ...], proposer: StepId | 
         steps = steps.set(step.id, added_step)
         if not unmet and not _is_connected(added_step):
             ready = ready.set(step.id, None)
-    return replace(state, steps=steps, dependents=dependents, ready=ready, open_steps=state.open_steps + len(added))
+    return state._replace(steps=steps, dependents=dependents, ready=ready, open_steps=state.open_steps + len(added))
 
 
 def _end(state: MissionState, ended: StepState) -> MissionState:
@@ -288,17 +281,16 @@ def _end(state: MissionState, ended: StepState) -> MissionState:
     ready = _without(state.ready, name)
     for waiting in state.dependents.get(name, ()):
         step = steps[waiting]
-        left = replace(step, unmet=step.unmet - 1)
-        if left.unmet == 0 and left.status is StepStatus.PENDING:
-            left = replace(left, status=StepStatus.READY)
+        status = step.status
+        if step.unmet == 1 and status is StepStatus.PENDING:
+            status = StepStatus.READY
             ready = ready.set(waiting, None)
-        steps = steps.set(waiting, left)
+        steps = steps.set(waiting, step._replace(unmet=step.unmet - 1, status=status))
     if ended.answers_step is not None and steps[ended.answers_step].status is StepStatus.BLOCKED:
         # The step that proposed this call goes on from its tape; the call is answered from this step.
-        steps = steps.set(ended.answers_step, replace(steps[ended.answers_step], status=StepStatus.READY))
+        steps = steps.set(ended.answers_step, steps[ended.answers_step]._replace(status=StepStatus.READY))
         ready = ready.set(ended.answers_step, None)
-    return replace(
-        state,
+    return state._replace(
         steps=steps,
         ready=ready,
         running=_without(state.running, name),
@@ -316,8 +308,7 @@ def _without_questions_of(state: MissionState, name: StepId) -> MissionState:
     """An outcome came before the answer: nobody needs to be asked any more."""
     for approval, asked in state.approvals.items():
         if name == (asked.proposed[0].id if asked.proposed else asked.step):
-            state = replace(
-                state,
+            state = state._replace(
                 approvals=state.approvals.delete(approval),
                 answered=state.answered.set(approval, OVERTAKEN),
             )

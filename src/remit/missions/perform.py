@@ -32,6 +32,7 @@ from remit.gateway import (
     Suspended,
     check_recursion,
     micros_of,
+    step_stream,
 )
 from remit.ids import ApprovalId, Ids, StepId
 from remit.ledger import Commit, Draft, PutBlob, PutRecord
@@ -127,7 +128,7 @@ class StepRun:
             leave = Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=verdict.uncertain)
         self.tape.claim = self._claim()
         self.tape.ending = self._succeeded
-        call = Call(self.step.target, given, 0, self.step.ask_rules, leave)
+        call = Call(self.step.target, given, 0, self.step.ask_rules, leave, sealed=self.step.input)
         try:
             answer = await self._enforce(call, skill="")
         except Suspended as wait:
@@ -378,7 +379,7 @@ class StepRun:
 
     async def _flag(self, rule: str, evidence: Mapping[str, Any]) -> None:
         cid, body = self._seal(dict(evidence))
-        stream = self.caller(self.step.target).stream
+        stream = step_stream(self.mission.id, self.name, self.held.attempt)
         fact = f"flag/{rule}/{cid}"
         draft = Draft(stream, "content.flagged", {"rule": rule, "evidence": cid}, self._actor, self._now_us, fact=fact)
         try:
@@ -392,7 +393,7 @@ class StepRun:
 
     def _succeeded(self, output: str, trusted: bool) -> Draft:
         event = events.StepSucceeded(self.name, self.held.attempt, self.number, output, trusted)
-        pins = self.caller("").stream
+        pins = step_stream(self.mission.id, self.name, self.held.attempt)
         return self._event(event, fact=self._fact("end"), pins=pins)
 
     def _fact(self, what: str) -> str:

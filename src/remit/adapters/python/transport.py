@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from importlib import import_module
@@ -53,12 +54,13 @@ class PythonTransport:
         function = self._tools().get(tool.local_name)
         if function is None:
             return ToolResult(content=None, error=f"unknown_tool: {self._module} has no tool {tool.local_name!r}")
-        given = dict(arguments) | self._injected(function, idempotency_key)
-        if problem := _misfit(function, arguments, given):
+        shape = _shape(function)
+        given = {**arguments, **self._injected(shape, idempotency_key)}
+        if problem := _misfit(shape, arguments, given):
             return ToolResult(content=None, error=f"invalid_arguments: {problem}")
         try:
             async with asyncio.timeout(tool.timeout_seconds):
-                answer = await _run(function, given)
+                answer = await _run(function, shape, given)
         except TimeoutError:
             raise ToolUnreachable(f"{tool.name} did not answer in {tool.timeout_seconds:g} seconds.") from None
         except ToolUnreachable:
@@ -83,35 +85,68 @@ class PythonTransport:
                 ) from error
         return self._functions
 
-    def _injected(self, function: Callable[..., object], idempotency_key: str) -> dict[str, object]:
-        context = dict(self._bindings)
-        if self._clock is not None:
-            context["now"] = self._clock.now().isoformat()
-        offered = {"idempotency_key": idempotency_key, "context": context}
-        return {name: value for name, value in offered.items() if name in parameters(function)}
+    def _injected(self, shape: "_Shape", idempotency_key: str) -> dict[str, object]:
+        injected: dict[str, object] = {}
+        if "idempotency_key" in shape.injected:
+            injected["idempotency_key"] = idempotency_key
+        if "context" in shape.injected:
+            injected["context"] = context = dict(self._bindings)
+            if self._clock is not None:
+                context["now"] = self._clock.now().isoformat()
+        return injected
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a call must know of a function, read from it once."""
+
+    signature: inspect.Signature
+    #: Which of the injected names it declares.
+    injected: frozenset[str]
+    #: The names that it takes as keywords, and those without which it cannot be called.
+    takes: frozenset[str]
+    needs: frozenset[str]
+    is_async: bool
 
 
 @lru_cache(maxsize=1024)
-def _signature(function: Callable[..., object]) -> inspect.Signature:
-    return inspect.signature(function)
+def _shape(function: Callable[..., object]) -> _Shape:
+    known = parameters(function)
+    named = {
+        name: one
+        for name, one in known.items()
+        if one.kind in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    }
+    return _Shape(
+        signature=inspect.signature(function),
+        injected=INJECTED & known.keys(),
+        takes=frozenset(named),
+        # What can be given by position alone, if anything, is never fulfilled here: `bind` says so in words.
+        needs=frozenset(name for name, one in known.items() if one.default is one.empty and not _collects(one)),
+        is_async=inspect.iscoroutinefunction(function),
+    )
 
 
-def _misfit(
-    function: Callable[..., object], arguments: Mapping[str, object], given: Mapping[str, object]
-) -> str | None:
+def _collects(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _misfit(shape: _Shape, arguments: Mapping[str, object], given: Mapping[str, object]) -> str | None:
     """Why the arguments do not fit the signature; names only, never values."""
     if forged := INJECTED & arguments.keys():
         return f"{', '.join(sorted(forged))} cannot be sent by a caller"
+    if shape.needs <= given.keys() <= shape.takes:
+        return None
     try:
-        _signature(function).bind(**given)
+        shape.signature.bind(**given)
     except TypeError as error:
         return str(error)
     return None
 
 
-async def _run(function: Callable[..., object], given: Mapping[str, object]) -> object:
-    if inspect.iscoroutinefunction(function):
-        return await function(**given)
+async def _run(function: Callable[..., object], shape: _Shape, given: Mapping[str, object]) -> object:
+    if shape.is_async:
+        return await function(**given)  # type: ignore[misc]
     if getattr(function, "quick", False):
         return function(**given)
     # A thread cannot be stopped: when the caller leaves, the function ends by itself and its answer is dropped.

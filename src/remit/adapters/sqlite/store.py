@@ -14,8 +14,14 @@ from remit.errors import RemitError, StoreCorrupted, StoreUnreachable
 from remit.ids import DEFAULT_TENANT, StreamId
 from remit.ledger import Balance, Batch, Commit, Entry, Head, Result, parse, settle
 
-#: Heads and balances kept in memory between transactions; beyond it they are read again.
+#: Heads, balances and facts kept in memory between transactions; beyond it they are read again.
 _CACHED_MAX = 50_000
+#: The last entry of each stream of a JSON list, and whether any of the stream's entries closed it.
+_HEADS = """
+    SELECT asked.value, last.seq, last.hash, EXISTS (SELECT 1 FROM entry WHERE stream = asked.value AND closes)
+    FROM json_each(?) AS asked
+    CROSS JOIN entry AS last ON last.idx = (SELECT idx FROM entry WHERE stream = asked.value ORDER BY seq DESC LIMIT 1)
+"""
 
 
 class SqliteStore:
@@ -43,8 +49,8 @@ class SqliteStore:
         self._waiting.append((commit, done))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._write_groups())
-        # A cancelled caller must not take the group with it: the commit may be on its way to the disk already.
-        return await asyncio.shield(done)
+        # A caller that is cancelled cancels this future alone: the commit may be on its way to the disk already.
+        return await done
 
     async def read(self, stream: StreamId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
         """Entries of one stream."""
@@ -115,6 +121,7 @@ class SqliteStore:
             except BaseException:
                 self._writing.execute("ROLLBACK")
                 raise
+            self._view.forget()  # its own writes are not what `begin` looks for
         return int(epoch)
 
     async def changed(self) -> bool:
@@ -165,7 +172,7 @@ class SqliteStore:
         with translated(self.path):
             self._writing.execute("BEGIN IMMEDIATE")
             try:
-                self._view.begin()
+                self._view.begin(commits)
                 batch, results = settle(self._view, commits, tenant=self.tenant)
                 self._insert(batch)
                 self._writing.execute("COMMIT")
@@ -206,55 +213,73 @@ class SqliteStore:
 
 
 class _SqliteView:
-    """What the writer looks at, inside its transaction, with heads and balances cached while nobody else writes."""
+    """What the writer looks at, inside its transaction; what nobody else can have changed is kept in memory."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._heads: dict[StreamId, Head] = {}
         self._balances: dict[str, Balance] = {}
         self._last_idx: int | None = None
+        self._epoch: int | None = None
         self._version = -1
+        #: Streams that began under this view: all facts that they hold are known.
+        self._facts: dict[StreamId, set[str]] = {}
+        self._facts_count = 0
 
-    def begin(self) -> None:
+    def begin(self, commits: Sequence[Commit]) -> None:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if version != self._version or len(self._heads) > _CACHED_MAX or len(self._balances) > _CACHED_MAX:
+        if version != self._version or max(len(self._heads), len(self._balances), self._facts_count) > _CACHED_MAX:
             self.forget()
             self._version = version
+        # A query costs ten times what it finds: the streams of a whole group are looked up together.
+        streams = [draft.stream for commit in commits for draft in commit.entries]
+        unknown = {stream: None for stream in streams if stream not in self._heads}
+        if unknown:
+            self._read_heads(list(unknown))
 
     def forget(self) -> None:
         self._heads.clear()
         self._balances.clear()
+        self._facts.clear()
+        self._facts_count = 0
         self._last_idx = None
+        self._epoch = None
 
     def remember(self, batch: Batch) -> None:
         self._heads.update(batch.heads)
         self._balances.update(batch.balances)
-        if batch.entries:
-            self._last_idx = batch.entries[-1][0].idx
+        if not batch.entries:
+            return
+        self._last_idx = batch.entries[-1][0].idx
+        for entry, _ in batch.entries:
+            if entry.seq == 1:
+                self._facts[entry.stream] = set()
+            if entry.fact is not None and (facts := self._facts.get(entry.stream)) is not None:
+                facts.add(entry.fact)
+                self._facts_count += 1
 
     def head(self, stream: StreamId) -> Head:
-        head = self._heads.get(stream)
-        if head is None:
-            row = self._connection.execute(
-                "SELECT seq, hash FROM entry WHERE stream = ? ORDER BY seq DESC LIMIT 1", (stream,)
-            ).fetchone()
-            head = Head() if row is None else Head(row[0], row[1], closed=self._closed(stream))
-            self._heads[stream] = head
-        return head
+        if stream not in self._heads:
+            self._read_heads([stream])
+        return self._heads[stream]
 
-    def _closed(self, stream: StreamId) -> bool:
-        found = self._connection.execute(
-            "SELECT 1 FROM entry WHERE stream = ? AND closes LIMIT 1", (stream,)
-        ).fetchone()
-        return found is not None
+    def _read_heads(self, streams: Sequence[StreamId]) -> None:
+        found = self._connection.execute(_HEADS, (orjson.dumps(streams).decode(),)).fetchall()
+        self._heads.update(dict.fromkeys(streams, Head()))
+        self._heads.update((stream, Head(seq, digest, closed=bool(closed))) for stream, seq, digest, closed in found)
 
     def has_fact(self, stream: StreamId, fact: str) -> bool:
+        facts = self._facts.get(stream)
+        if facts is not None:
+            return fact in facts
         found = self._connection.execute("SELECT 1 FROM entry WHERE stream = ? AND fact = ?", (stream, fact)).fetchone()
         return found is not None
 
     def epoch(self) -> int:
-        (epoch,) = self._connection.execute("SELECT epoch FROM lease").fetchone()
-        return int(epoch)
+        if self._epoch is None:
+            (epoch,) = self._connection.execute("SELECT epoch FROM lease").fetchone()
+            self._epoch = int(epoch)
+        return self._epoch
 
     def balance(self, name: str) -> Balance | None:
         balance = self._balances.get(name)
