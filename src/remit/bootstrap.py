@@ -20,6 +20,7 @@ from remit.adapters.openai.spec import ModelSpec
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
+from remit.adapters.sql import SqlTransport
 from remit.adapters.sqlite import SqliteStore
 from remit.adapters.system import SystemClock, SystemIds
 from remit.clock import Clock
@@ -42,7 +43,7 @@ from remit.ledger import Store
 from remit.ledger.seal import Signer
 from remit.missions import Agent, Performer
 from remit.policy import PolicySet
-from remit.registry import Registry, ToolSource
+from remit.registry import Registry, SqlSource, ToolSource
 from remit.state import KeyRing, Vault
 
 STORE_FILE = "remit.sqlite"
@@ -179,6 +180,8 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
     if source.models is not None:
         return _models(source, settings)
+    if source.sql is not None:
+        return _sql(source, source.sql, settings, clock)
     assert source.command is not None
     places = {"{home}": str(settings.home), "{python}": sys.executable}
     command = []
@@ -195,6 +198,12 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         allow_unsandboxed=settings.allow_unsandboxed,
         readable=[settings.home / "inbox"],
     )
+
+
+def _sql(source: ToolSource, database: SqlSource, settings: Settings, clock: Clock) -> Transport:
+    secrets, declared = secrets_of(settings), source.credential
+    secret = (lambda: secrets.resolve(declared.ref)) if declared is not None else None
+    return SqlTransport(source.name, database, folder=str(settings.home), clock=clock, secret=secret)
 
 
 def _models(source: ToolSource, settings: Settings) -> Transport:

@@ -118,7 +118,29 @@ def test_a_python_tool_may_declare_its_own_schema():
     ("body", "line", "told"),
     [
         ("openapi: https://example.org/api.json\n", 4, "`openapi` is not built in this release"),
-        ("sql: {url: x}\n", 4, "not built in this release"),
+        ("sql: {url: x}\n", 4, "this is no address of a database"),
+        ("sql: {url: 'oracle://db/erp', tables: {t: [a]}}\n", 4, "this is no address of a database"),
+        (
+            "sql: {url: 'postgresql://a:geheim@db/erp', tables: {t: [a]}}\n",
+            4,
+            "a password may not stand in the address",
+        ),
+        ("sql: {url: 'sqlite:///x'}\n", 4, "there would be no tool"),
+        ("sql: {tables: {t: [a]}}\n", 4, "expected `url`, or `dialect`"),
+        ("sql: {url: 'sqlite:///x', tables: {t: []}}\n", 4, "at least 1"),
+        ("sql: {url: 'sqlite:///x', tables: {'t;': [a]}}\n", 4, "such as orders or sales.orders"),
+        ("sql: {url: 'sqlite:///x', tables: {t: [a]}, read_role: r}\n", 4, "for PostgreSQL"),
+        ("sql: {dialect: mysql, tables: {t: [a]}}\nnetwork: {allow: [10.0.0.1]}\n", 5, "calls over a network"),
+        (
+            "sql: {dialect: mysql, statements: {s: {sql: DELETE FROM t WHERE a = 1}}}\ntools: {s: {tier: read-only}}\n",
+            5,
+            "a statement writes",
+        ),
+        (
+            "sql: {dialect: mysql, queries: {q: {sql: SELECT 1, parameters: {a: {type: date, minimum: 1}}}}}\n",
+            4,
+            "for integers and numbers",
+        ),
         ("soap: {wsdl: x}\n", 4, "not built in this release"),
         ("a2a: {url: x}\n", 4, "not built in this release"),
         ("mcp: {url: 'ftp://crm.example/'}\n", 4, "such as https://crm.example.com/mcp"),
@@ -159,6 +181,12 @@ def test_a_password_in_an_address_is_not_shown_back():
 
 def test_a_name_with_two_underscores_would_make_its_tools_ambiguous():
     assert lines(planned(source_text("mcp: {command: [x]}\n", name="a__b"))) == [("0.yaml", 3)]
+
+
+def test_a_password_in_an_address_is_not_shown_in_the_error():
+    plan = planned(source_text("sql: {url: 'postgresql://a:geheim@db/erp', tables: {t: [a]}}\n"))
+
+    assert "geheim" not in str(plan.errors)
 
 
 def test_a_misspelt_role_is_warned_of():

@@ -16,6 +16,7 @@ from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pin
 from remit.registry.reach import Credential, Network
 from remit.registry.registry import Registry
 from remit.registry.source import Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
+from remit.registry.sql import SqlCommand, SqlField, SqlLimits, SqlSource
 from remit.registry.stored import TABLE, StoredResource
 from remit.registry.version import Semver
 from remit.registry.workflow import Limits, Workflow, WorkflowDocument
@@ -43,6 +44,10 @@ __all__ = [
     "Registry",
     "Semver",
     "Skill",
+    "SqlCommand",
+    "SqlField",
+    "SqlLimits",
+    "SqlSource",
     "StoredResource",
     "ToolSource",
     "ToolSourceDocument",

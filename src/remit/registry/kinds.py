@@ -8,18 +8,20 @@ from pydantic import BaseModel
 from remit.identity import PrincipalDocument
 from remit.registry.agent import AgentDocument
 from remit.registry.names import Names, suggestion
-from remit.registry.source import ROLE_NAMES, TRANSPORTS, ToolSourceDocument
+from remit.registry.source import BUILT, ROLE_NAMES, TRANSPORTS, ToolSourceDocument
 from remit.registry.workflow import WorkflowDocument
 from remit.resources import Path, Problem, RawResource
+from remit.tools import Tier
 
 #: Kinds that have a name, but no room yet.
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 #: Forms of a source, besides `mcp.url`, that Remit calls itself: it can inject a credential and check the address.
 _REACHED: tuple[str, ...] = ("models",)
-_ELSEWHERE = {
-    "credential": "a server that Remit starts reads its own variable (`env`)",
-    "network": "a server that Remit starts has none",
+#: Field to the forms that take it, and what another form has instead.
+_ELSEWHERE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "credential": ((*_REACHED, "sql"), "a server that Remit starts reads its own variable (`env`)"),
+    "network": (_REACHED, "a server that Remit starts has none"),
 }
 
 Check = Callable[[RawResource, Names], list[Problem]]
@@ -67,7 +69,7 @@ def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
 
 
 def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
-    problems = _one_of(raw, (), TRANSPORTS, ("mcp", "python", "models"))
+    problems = _one_of(raw, (), TRANSPORTS, BUILT)
     server = raw.fields.get("mcp")
     if server is not None:
         problems += _one_of(raw, ("mcp",), ("command", "url"), ("command", "url"))
@@ -75,15 +77,15 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
             problems.append(raw.problem(("mcp", "command"), "the command is empty: name a program"))
     if raw.fields.get("env") and "command" not in (server or ()):
         problems.append(raw.problem(("env",), "`env` is for a server that Remit starts (`mcp.command`)"))
-    if "url" not in (server or ()) and not any(form in raw.fields for form in _REACHED):
-        problems += [
-            raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}")
-            for key, instead in _ELSEWHERE.items()
-            if key in raw.fields
-        ]
+    for key, (forms, instead) in _ELSEWHERE.items():
+        if key in raw.fields and "url" not in (server or ()) and not any(form in raw.fields for form in forms):
+            problems.append(raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}"))
     if "models" in raw.fields and raw.fields.get("tools"):
         problems.append(raw.problem(("tools",), "a model declares itself under `models`: leave this out"))
+    statements = (raw.fields.get("sql") or {}).get("statements", {})
     for tool, declared in raw.fields.get("tools", {}).items():
+        if tool in statements and declared.get("tier") == Tier.READ:
+            problems.append(raw.problem(("tools", tool, "tier"), "a statement writes: its tier is not read-only"))
         if server is not None and "input" in declared:
             problems.append(raw.problem(("tools", tool, "input"), "an MCP server's own schema counts: leave this out"))
         problems += [

@@ -29,10 +29,12 @@ from remit.registry.schemas import (
     schema_fault,
     worded,
 )
+from remit.registry.sql import SqlDocument, SqlSource, sql_source
 from remit.tools import Origin, Role, Tier, Tool
 
-#: What a source can be; the first two are built.
+#: What a source can be; `BUILT` are those of this release.
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
+BUILT = ("mcp", "python", "sql", "models")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 
 #: Meanings that policy and data flow know; others are carried, but no rule of Remit's own speaks of them.
@@ -131,7 +133,7 @@ class ToolSourceDocument(Document):
     mcp: McpDocument | None = Field(None, description="A server that speaks the Model Context Protocol.")
     python: PythonDocument | None = Field(None, description="Functions of a module, run in Remit's process.")
     openapi: Any = Field(None, description="Not built in this release: a REST service by its description.")
-    sql: Any = Field(None, description="Not built in this release: statements on a database.")
+    sql: SqlDocument | None = Field(None, description="A database: declared queries and writes, guarded free queries.")
     soap: Any = Field(None, description="Not built in this release: a SOAP service.")
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
@@ -171,7 +173,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command`, `url`, `module` and `models`."""
+    """Where tools come from: exactly one of `command`, `url`, `module`, `sql` and `models`."""
 
     name: str
     description: str
@@ -192,6 +194,8 @@ class ToolSource:
     network: Network = field(default_factory=Network)
     #: Language models, each of which is a tool; None for every other source.
     models: Models | None = None
+    #: A database.
+    sql: SqlSource | None = None
 
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
         """Full names of the models that stand in for this one, in order."""
@@ -241,6 +245,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         credential=credential(document.credential),
         network=network(document.network),
         models=models(document.models),
+        sql=sql_source(document.sql) if document.sql else None,
     )
 
 
