@@ -34,6 +34,7 @@ def test_the_routes_are_those_that_are_promised(ask):
         ("POST", f"{v1}/policies/check"),
         ("POST", f"{v1}/policies/explain"),
         ("POST", f"{v1}/policies/test"),
+        ("POST", f"{v1}/policies/simulate"),
         ("GET", f"{v1}/missions"),
         ("POST", f"{v1}/missions"),
         ("GET", f"{v1}/missions/{{mission}}"),

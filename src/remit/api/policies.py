@@ -30,6 +30,14 @@ class Cases(Body):
     )
 
 
+class Simulate(Files):
+    """Policies to try on the record."""
+
+    since: str = Field("", description="Only calls since then: `30d`, or a date (UTC).")
+    mission: str = Field("", description="Only this mission's calls.")
+    alone: bool = Field(False, description="Without the policies in force that the files do not replace.")
+
+
 @routes.get("/policies")
 async def list_policies(plane: Plane) -> list[dict[str, Any]]:
     """Every policy, whether it is active, and what it says."""
@@ -54,6 +62,14 @@ async def explain_policy(body: PolicyCall, plane: Plane, by: By) -> dict[str, An
 async def test_policies(body: Cases, plane: Plane) -> dict[str, Any]:
     """Decide cases, and say which are not as they expect, with every rule that spoke."""
     return await plane.policies.test(_texts(body.cases), _texts(body.files))
+
+
+@routes.post("/policies/simulate")
+async def simulate_policies(body: Simulate, plane: Plane, by: By) -> dict[str, Any]:
+    """What would have been different on record, had these policies been in force; it reads, and writes nothing."""
+    return await plane.policies.simulate(
+        by, _texts(body.files), since=body.since, mission=body.mission, alone=body.alone
+    )
 
 
 def _texts(files: list[File]) -> list[tuple[str, str]]:

@@ -124,6 +124,53 @@ def _tell_cases(screen: Screen, found: dict[str, Any]) -> None:
 
 
 @group.command()
+def simulate(
+    files: Annotated[
+        list[Path],
+        typer.Option("--file", "-f", metavar="PATH", help="Policies to try, or a folder of them; repeatable."),
+    ],
+    since: Annotated[str, typer.Option("--since", help="Only calls since then: 30d, or a date (UTC).")] = "",
+    mission: Annotated[str, typer.Option("--mission", metavar="ID", help="Only this mission's calls.")] = "",
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Without the policies in force that the files do not replace.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would have been different on record under these policies, call by call; nothing is written."""
+
+    async def work(screen: Screen) -> None:
+        from remit.registry.files import read_files  # noqa: PLC0415 -- pydantic: not for `--help`
+
+        body = {"files": _bodies(read_files(files)), "since": since, "mission": mission, "alone": alone}
+        async with connected(settings_of(home)) as api:
+            found = await api.post("/policies/simulate", body)
+        screen.result(found, lambda: _tell_simulation(screen, found))
+
+    run(work, as_json=as_json)
+
+
+def _tell_simulation(screen: Screen, found: dict[str, Any]) -> None:
+    for call in found["different_calls"]:
+        after = call["after"]
+        screen.say(f"{call['at']}  {call['agent']} {call['tool']}  [{call['entry']}]")
+        screen.say(
+            f"  was {call['before']['answer']} ({', '.join(call['before']['rules'])}), would be {after['answer']}:"
+        )
+        for told in after["spoken"]:
+            screen.say(f"    {told['effect']} {told['rule']} of {told['policy'] or 'built in'}: {told['message']}")
+    for reason, count in found["reasons"].items():
+        screen.say(f"{count} not decided: {reason}")
+    if found["left_off"]:
+        screen.say(f"{found['left_off']} more are counted and not shown.")
+    changes = ", ".join(f"{count} {change}" for change, count in found["changes"].items())
+    screen.say(
+        f"{found['calls']} calls: {found['same']} the same, {found['different']} different"
+        f"{f' ({changes})' if changes else ''}, {found['undecided']} not decided."
+    )
+
+
+@group.command()
 def explain(
     agent: Annotated[str, typer.Option("--agent", help="NAME or NAME@VERSION.")],
     tool: Annotated[str, typer.Option("--tool", help="SOURCE__TOOL.")],

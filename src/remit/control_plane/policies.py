@@ -1,18 +1,19 @@
 """Policies: what is in force, what is wrong with it, what it would say, and whether it says what it should."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from remit.control_plane.core import Core
 from remit.control_plane.resources import Resources, kinds, policies_in, raw_of
+from remit.control_plane.simulate import Simulation, since_us
 from remit.errors import InvalidInput, InvalidResource
 from remit.gateway.enforce import MODEL_SOURCE
-from remit.identity import covers
-from remit.policy import PolicySet, Request, check, check_agents, load_policy, remedy, to_json
+from remit.identity import Principal, Right, covers, require
+from remit.policy import Policy, PolicySet, Request, check, check_agents, load_policy, remedy, to_json
 from remit.policy.cases import Basis, Judged, judge, read_cases
 from remit.registry import Registry, StoredResource, ToolSource, plan_apply, tools_of
-from remit.resources import Problem
+from remit.resources import Problem, read_resources
 from remit.tools import Tool
 
 Files = Sequence[tuple[str, str]]
@@ -108,6 +109,33 @@ class Policies:
         controls = self.core.door.controls
         return _tried(cases, Basis(controls.policies, controls.registry.tools, controls.rates))
 
+    async def simulate(
+        self, by: Principal, files: Files, *, since: str = "", mission: str = "", alone: bool = False
+    ) -> dict[str, Any]:
+        """What would have been different on record, had the policies of these files been in force.
+
+        They go before policies of the same names that are in force, or stand `alone`; policies in shadow among them are
+        decided as if they were enforced. `since` is `30d` or a date.
+
+        Raises:
+            RightsExceeded: this person may not read the ledger.
+            InvalidResource: a file is not valid; every error at its line.
+            InvalidInput: `since` cannot be read, or the files hold no policy.
+        """
+        require(by, Right.READ_LEDGER)
+        core = self.core
+        stored = await self._stored()
+        plan = plan_apply(files, stored, core.kinds, built_in=(MODEL_SOURCE,))
+        plan.require_valid()
+        given = {policy.name: replace(policy, shadow=False) for policy in policies_of(files)}
+        if not given:
+            raise InvalidInput("The files hold no policy.")
+        after = {**stored, **{resource.key: resource for resource in plan.resources}}
+        standing = {} if alone else {policy.name: policy for policy in policies_in(stored.values())}
+        known = Registry.build(after.values()).names.agents
+        policies = PolicySet.compile({**standing, **given}.values(), core.door.controls.rates, known)
+        return await Simulation(core, policies, since_us(since, core.now_us)).run(mission)
+
     async def _stored(self) -> dict[str, StoredResource]:
         return await Resources(self.core).stored()
 
@@ -121,6 +149,14 @@ def try_cases(cases: Files, files: Files = ()) -> dict[str, Any]:
         InvalidResource: a case or a file is not valid; every error at its line.
     """
     return _tried(cases, _basis(files))
+
+
+def policies_of(files: Files) -> list[Policy]:
+    """The valid policies that stand in these files, with their lines."""
+    loaded = [
+        load_policy(raw)[0] for name, text in files for raw in read_resources(text, name)[0] if raw.kind == "Policy"
+    ]
+    return [policy for policy in loaded if policy is not None]
 
 
 def brings_all(cases: Files) -> bool:
