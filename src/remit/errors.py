@@ -5,7 +5,8 @@ caller's mistake). The docstring of a class is its message; `detail` names the c
 The reference page and the API's problem types are generated from this file.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class RemitError(Exception):
@@ -205,6 +206,15 @@ class ApprovalPending(Refusal):
     retryable = True
     hint = "Make exactly the same call again later: it is answered with what became of it, and is not made twice."
 
+    def __init__(self, detail: str = "", *, hint: str = "", rule: str = "", approval: str = "") -> None:
+        super().__init__(detail, hint=hint, rule=rule)
+        #: The question's id; empty where it is not at hand.
+        self.approval = approval
+
+    def to_json(self) -> dict[str, object]:
+        """The problem, with the question that it waits for."""
+        return {**super().to_json(), **({"approval": self.approval} if self.approval else {})}
+
 
 class VersionExists(Refusal):
     """A version with this number exists and its content differs."""
@@ -236,6 +246,13 @@ class ToolFailed(Refusal):
     code = "tool_failed"
     status = 502
     hint = "The error is the tool's own; `remit ledger show` has the call."
+
+    def __init__(
+        self, detail: str = "", *, hint: str = "", rule: str = "", raw: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail, hint=hint, rule=rule)
+        #: The tool's own answer as it came, for a caller that speaks its protocol; part of no text.
+        self.raw = raw
 
 
 # --- Faults: stores, drivers, transports ----------------------------------------------------------------------------

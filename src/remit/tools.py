@@ -68,6 +68,9 @@ class Tool:
     #: What one call costs at most; None where calls are free.
     cost: Money | None = None
     timeout_seconds: float = 60.0
+    #: What the source says of it besides: title, output schema, annotations, icons, as it said it. Shown to callers;
+    #: no decision rests on it.
+    extra: Mapping[str, Any] = field(default_factory=dict)
     #: The hash of the definition that a person accepted: description, schema and all that was declared.
     pin: str = field(init=False, repr=False)
 
@@ -95,6 +98,8 @@ class Tool:
             "extracts": self.extracts,
             "roles": [[r.name, r.argument, sorted(r.origins), r.strict] for r in self.roles],
         }
+        if self.extra:
+            declared["extra"] = self.extra
         return sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def role(self, name: str) -> Role | None:

@@ -12,7 +12,7 @@ from remit.gateway.enforce import Answer, Door, RunTape, micros_of
 from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import LoopGuard, check_recursion
 from remit.gateway.limits import Admission
-from remit.gateway.transport import Checking, Priced, Streaming, ToolResult, Transport, Usage
+from remit.gateway.transport import Checking, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
 
 __all__ = [
     "Admission",
@@ -26,10 +26,12 @@ __all__ = [
     "Interrupted",
     "Known",
     "Leave",
+    "Line",
     "LoopGuard",
     "Priced",
     "Question",
     "Recorded",
+    "Relay",
     "RunTape",
     "Streaming",
     "Suspended",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remit.gateway.transport import Line
 from remit.ids import ApprovalId, MissionId, PrincipalId, StepId, StreamId
 
 
@@ -84,6 +85,8 @@ class Call:
     on_part: Callable[[Any], None] | None = field(default=None, compare=False)
     #: The keyed name under which these arguments are stored already; empty where they are not.
     sealed: str = ""
+    #: Where the source's words and questions go meanwhile; not on record.
+    line: Line | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,10 @@ class CallLog:
         tries = self._calls.get((step, key))
         return tries[-1] if tries else None
 
+    def only(self, step: StepId) -> Recorded | None:
+        """The newest try of a step that is one call."""
+        return next((tries[-1] for (name, _), tries in self._calls.items() if name == step), None)
+
     def tries(self, step: StepId, key: str) -> int:
         """How often the call was permitted."""
         return len(self._calls.get((step, key), ()))

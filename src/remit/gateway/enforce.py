@@ -40,7 +40,7 @@ from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
 from remit.gateway.limits import Admission
 from remit.gateway.remedy import remedy_for
-from remit.gateway.transport import Checking, Priced, Streaming, ToolResult, Transport
+from remit.gateway.transport import Checking, Priced, Relay, Streaming, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
 from remit.policy import Decision, Request
@@ -81,6 +81,8 @@ class Answer:
     trusted: bool
     #: True where it was answered from the record, and nothing was done.
     recorded: bool
+    #: As the source put it; None where `content` says it all.
+    raw: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -152,6 +154,8 @@ class Door:
         try:
             if call.on_part is not None and isinstance(transport, Streaming):
                 return await transport.stream(tool, call.arguments, idempotency_key=key, on_part=call.on_part)
+            if call.line is not None and _relays(type(transport)):
+                return await cast("Relay", transport).call_on(call.line, tool, call.arguments, idempotency_key=key)
             return await transport.call(tool, call.arguments, idempotency_key=key)
         except asyncio.CancelledError:
             if task not in self._cut:
@@ -317,9 +321,12 @@ class _Way:
         self.tape.consumed.add(self.key)
         content = await self.door.vault.open(Pointer(self.caller.mission, recorded.done["result"]))
         self.tape.trusted &= recorded.done["trusted"]
+        raw = None
+        if recorded.done.get("raw"):
+            raw = await self.door.vault.open(Pointer(self.caller.mission, recorded.done["raw"]))
         if not recorded.done["ok"]:
-            raise ToolFailed(content["error"], rule=f"{tool.name}_failed")
-        return Answer(content, recorded.done["trusted"], recorded=True)
+            raise ToolFailed(content["error"], rule=f"{tool.name}_failed", raw=raw)
+        return Answer(content, recorded.done["trusted"], recorded=True, raw=raw)
 
     async def _finish_write(self, tool: Tool, recorded: Recorded) -> Answer:
         """A permitted write without an outcome: its effect may or may not have taken place."""
@@ -528,6 +535,12 @@ class _Way:
             content = {"error": f"The answer has {len(body.data)} bytes; {_RESULT_BYTES_MAX} are taken."}
             result = ToolResult(content, content["error"], result.usage)
             pointer, body = door.vault.seal(caller.mission, content)
+        bodies = [body]
+        raw_cid = ""
+        if result.raw is not None:
+            raw_pointer, raw_body = door.vault.seal(caller.mission, result.raw)
+            bodies.append(raw_body)
+            raw_cid = raw_pointer.cid
         trusted = tool.directory or (tool.model and self.tape.trusted)
         known = []
         if result.error is None:
@@ -544,6 +557,7 @@ class _Way:
             "tokens": [result.usage.tokens_in, result.usage.tokens_out],
             "known": known,
             "trusted": trusted,
+            **({"raw": raw_cid} if raw_cid else {}),
         }
         draft = Draft(
             stream=recorded.stream,
@@ -558,13 +572,13 @@ class _Way:
         drafts = [draft]
         if result.error is None and self.tape.ending is not None:
             drafts.append(self.tape.ending(pointer.cid, self.tape.trusted and trusted))
-        entry, *ended = await door.journal.commit(Commit(tuple(drafts), (*settled, body)))
+        entry, *ended = await door.journal.commit(Commit(tuple(drafts), (*settled, *bodies)))
         self.log.apply(entry)
         self.tape.written(ended)
         self.tape.trusted &= trusted
         if result.error is not None:
-            raise ToolFailed(result.error, rule=f"{tool.name}_failed")
-        return Answer(content, trusted, recorded=False)
+            raise ToolFailed(result.error, rule=f"{tool.name}_failed", raw=result.raw)
+        return Answer(content, trusted, recorded=False, raw=result.raw)
 
     def _draft(self, kind: str, payload: Mapping[str, Any], *, fact: str | None = None) -> Draft:
         return Draft(
@@ -605,6 +619,11 @@ def _checks(transport: type) -> bool:
 def _is_priced(transport: type) -> bool:
     # Asking the protocol itself costs as much as a decision of policy does.
     return issubclass(transport, Priced)
+
+
+@lru_cache(maxsize=64)
+def _relays(transport: type) -> bool:
+    return issubclass(transport, Relay)
 
 
 def _check_can_be_met(decision: Decision) -> None:

@@ -26,6 +26,64 @@ class ToolResult:
     #: The tool's own error, as it may be shown; None for success.
     error: str | None = None
     usage: Usage = Usage()
+    #: The answer as it came, for a caller that speaks the source's own protocol (MCP: the result with its content
+    #: blocks, or `{"error": ...}`); None where `content` says it all. Whoever changes `content` drops this.
+    raw: Mapping[str, Any] | None = None
+
+
+class Line(Protocol):
+    """The caller's end of a call: where a source's words and questions go before it has answered."""
+
+    @property
+    def owner(self) -> str:
+        """Whom the line belongs to; no two owners share a session with the source, so that what it says to one, no
+        other hears. Empty where progress is all that is wanted: then the session that all share will do.
+        """
+        ...
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the caller can be asked, as MCP's `ClientCapabilities`."""
+        ...
+
+    def when_gone(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called, once, when the caller takes the call back; a write is carried out all the same."""
+        ...
+
+    async def told(self, method: str, params: Mapping[str, Any]) -> None:
+        """Take a notification; one that cannot be handed on is dropped."""
+        ...
+
+    async def asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer a question: `{"result": ...}` or `{"error": {"code": ..., "message": ...}}`."""
+        ...
+
+
+@runtime_checkable
+class Relay(Protocol):
+    """A transport whose source speaks MCP: it can be given a line, and asked what the door has no tool for."""
+
+    async def call_on(
+        self, line: Line, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str
+    ) -> ToolResult:
+        """Call the tool once, as `call` does; what the source says and asks meanwhile goes to the line."""
+        ...
+
+    async def request(self, line: Line, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask for a list, or set what a line is told: `{"result": ...}` or `{"error": ...}`.
+
+        Raises:
+            ToolUnreachable: as `call`.
+        """
+        ...
+
+    async def offers(self) -> Mapping[str, Any]:
+        """What the source said of itself when it was connected: `capabilities`, `serverInfo`, `instructions`."""
+        ...
+
+    async def hang_up(self, owner: str) -> None:
+        """End the owner's sessions with the source."""
+        ...
 
 
 @runtime_checkable

@@ -359,8 +359,13 @@ class StepRun:
         if child.output:
             self.tape.trusted &= child.trusted
             content = await self._open(child.output)
-            return Answer(content, child.trusted, recorded=True)
+            return Answer(content, child.trusted, recorded=True, raw=await self._raw_of(child))
         raise Refusal(f"The call was not made: {', '.join(child.rules) or child.code}.", rule=child.code)
+
+    async def _raw_of(self, child: StepState) -> Any:
+        recorded = self.mission.log.only(child.step.id)
+        cid = recorded.done.get("raw", "") if recorded is not None and recorded.done is not None else ""
+        return await self._open(cid) if cid else None
 
     def _enforce(self, call: Call, *, skill: str) -> Awaitable[Answer]:
         return self.door.enforce(self.caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)

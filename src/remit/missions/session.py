@@ -13,7 +13,7 @@ from typing import Any
 from remit.budgets import mission_balance
 from remit.clock import Clock
 from remit.errors import ApprovalPending, MissionEnded, RemitError, ToolFailed
-from remit.gateway import Answer, Call, Door, Interrupted, Leave, Recorded, Suspended, micros_of
+from remit.gateway import Answer, Call, Door, Interrupted, Leave, Line, Recorded, Suspended, micros_of
 from remit.identity import Principal, Right, covers, require
 from remit.ids import Ids, MissionId, StepId
 from remit.ledger import Commit, Draft, OpenBalance, PutRecord
@@ -143,6 +143,7 @@ class Session:
         idempotency_key: str = "",
         prompt: tuple[str, str] | None = None,
         on_part: Callable[[Any], None] | None = None,
+        line: Line | None = None,
     ) -> Answer:
         """Take one call through the door.
 
@@ -155,6 +156,7 @@ class Session:
                 a restart of Remit is answered from the record: its answer may never have reached the agent.
             prompt: for a turn of a model, the prompt's name and the text of the instructions.
             on_part: takes the pieces of an answer as they come, where the source gives it in pieces.
+            line: where the source's words and questions go meanwhile.
 
         Raises:
             ApprovalPending: it waits for a person; the same call, made again later, is answered with the outcome.
@@ -170,7 +172,8 @@ class Session:
             return await self._outcome(name, occurrence, child)
         if prompt is not None:
             prompt = (prompt[0], self._run.door.vault.digest(self.mission, prompt[1]))
-        call = Call(tool, arguments, occurrence, leave=self._confirmed(key), prompt=prompt, on_part=on_part)
+        leave = self._confirmed(key)
+        call = Call(tool, arguments, occurrence, leave=leave, prompt=prompt, on_part=on_part, line=line)
         try:
             answer = await self._to_its_end(call, tools)
         except Suspended as wait:
@@ -259,7 +262,13 @@ class Session:
 
     async def _outcome(self, name: str, occurrence: int | str, child: StepState) -> Answer:
         if not child.status.ended:
-            raise ApprovalPending(f"{child.step.target} waits for a person's answer.", rule=_rule(child))
+            asked = self._mission.state.approvals
+            approval = next((name for name, ask in asked.items() if child.step in ask.proposed), "")
+            raise ApprovalPending(
+                f"{child.step.target} waits for {f'an answer to {approval}' if approval else 'its turn'}.",
+                rule=_rule(child),
+                approval=approval,
+            )
         self._take(name, occurrence)
         return await self._run.answer_of(child)
 
@@ -313,6 +322,7 @@ class Session:
         raise ApprovalPending(
             f"{wait.call.tool} waits for a person's answer to {approval}.",
             rule=wait.questions[0].rule if wait.questions else "approval",
+            approval=approval,
         )
 
     async def _settle(self, recorded: Recorded) -> None:

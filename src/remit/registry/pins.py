@@ -89,6 +89,7 @@ def tool_from_json(value: dict[str, Any]) -> Tool:
         ),
         cost=Money(cost["micros"], cost["currency"]) if cost else None,
         timeout_seconds=value["timeout_seconds"],
+        extra=value.get("extra", {}),
     )
 
 
@@ -110,4 +111,5 @@ def _pinned(tool: Tool) -> dict[str, Any]:
             }
             for role in sorted(tool.roles, key=lambda role: role.name)
         },
+        **({"extra": dict(tool.extra)} if tool.extra else {}),
     }

@@ -36,6 +36,8 @@ from remit.tools import Origin, Role, Tier, Tool
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
 BUILT = ("mcp", "python", "sql", "models")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
+#: Fields of a definition that a tool has of its own; the rest is carried as it came.
+_OWN_FIELDS = frozenset({"name", "description", "inputSchema"})
 
 #: Meanings that policy and data flow know; others are carried, but no rule of Remit's own speaks of them.
 ROLE_NAMES = ("amount", "currency", "payee", "account", "recipient", "url", "id")
@@ -210,6 +212,14 @@ def default_origins(role: str) -> frozenset[Origin]:
     return _TRUSTED
 
 
+#: Names under which a source's requests besides tool calls are governed. They read, whatever stands behind them; a
+#: tool of that name could do no more.
+REQUESTS = frozenset(
+    {"resources/read", "resources/subscribe", "resources/unsubscribe", "prompts/get", "completion/complete"}
+)
+_UNDECLARED_REQUEST = Declaration(tier=Tier.READ)
+
+
 def _role(name: str, written: str | RoleDocument) -> Role:
     if isinstance(written, str):
         return Role(name, written.removeprefix("$."), default_origins(name))
@@ -273,7 +283,7 @@ def tools_of(source: ToolSource, definitions: Sequence[Mapping[str, Any]]) -> tu
         if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
             faults.append(f"a tool has the name {str(name)[:40]!r}, which cannot be used")
             continue
-        declared = source.tools.get(name, Declaration())
+        declared = source.tools.get(name, _UNDECLARED_REQUEST if name in REQUESTS else Declaration())
         schema = declared.input_schema or definition.get("inputSchema")
         found = _definition_faults(name, schema, declared)
         faults.extend(found)
@@ -303,6 +313,7 @@ def _tool(
         roles=declared.roles,
         cost=declared.cost,
         timeout_seconds=source.timeout_seconds,
+        extra={key: value for key, value in definition.items() if key not in _OWN_FIELDS and value is not None},
     )
 
 

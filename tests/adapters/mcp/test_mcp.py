@@ -12,7 +12,7 @@ from remit.adapters import sandbox
 from remit.adapters.mcp import McpStdioTransport
 from remit.adapters.mcp import transport as transport_module
 from remit.errors import InvalidSetting, ToolUnreachable
-from remit.tools import Tool
+from remit.tools import Tier, Tool
 
 HERE = Path(__file__).parent
 SERVER = HERE / "server.py"
@@ -351,3 +351,87 @@ def test_importing_the_adapter_does_not_import_the_client():
     code = "import sys, remit.adapters.mcp.transport; sys.exit('mcp.client' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ.copy()).returncode == 0
+
+
+FULL = HERE / "full_server.py"
+
+
+def test_an_answer_comes_out_block_by_block_as_it_went_in():
+    async def scenario(_, transport):
+        image = await transport.call(Tool("f__test_image_content", "f", "", {}), {}, idempotency_key="k")
+        assert image.raw["content"][0]["type"] == "image"
+        assert image.content["blocks"] == image.raw["content"]
+        structured = await transport.call(Tool("f__test_structured", "f", "", {}), {}, idempotency_key="k")
+        assert structured.content == {"n": 1}
+        assert structured.raw["content"][0]["text"] == '{"n":  1}'
+        assert structured.raw["_meta"]["test/kept"] == "as it came"
+        failed = await transport.call(Tool("f__test_error_handling", "f", "", {}), {}, idempotency_key="k")
+        assert failed.raw["isError"] is True
+
+    with_server(scenario, script=FULL)
+
+
+def test_what_a_server_defines_besides_schemas_is_carried_and_its_other_requests_are_tools_of_the_source():
+    async def scenario(_, transport):
+        defined = {definition["name"]: definition for definition in await transport.definitions()}
+        assert defined["test_structured"]["outputSchema"]["required"] == ["n"]
+        assert {"resources/read", "resources/subscribe", "prompts/get", "completion/complete"} <= defined.keys()
+
+    with_server(scenario, script=FULL)
+
+
+class Listener:
+    """A caller who hears what the server says, and answers what it asks."""
+
+    def __init__(self, owner="anna"):
+        self.owner, self.capabilities, self.heard, self.gone = owner, {"elicitation": {}}, [], []
+
+    def when_gone(self, tell):
+        self.gone.append(tell)
+
+    async def told(self, method, params):
+        self.heard.append((method, params))
+
+    async def asked(self, _method, _params):
+        return {"result": {"action": "accept", "content": {"username": self.owner, "email": "a@example.com"}}}
+
+
+def test_questions_of_a_server_reach_the_owner_of_the_line_and_nobody_else():
+    async def scenario(_, transport):
+        tool = Tool("f__test_elicitation", "f", "", {})
+        answers = [
+            await transport.call_on(Listener(name), tool, {"message": "who?"}, idempotency_key="k")
+            for name in ("anna", "bert")
+        ]
+        assert ["anna" in answers[0].content["text"], "bert" in answers[1].content["text"]] == [True, True]
+        nobody = await transport.call(tool, {"message": "who?"}, idempotency_key="k")
+        assert nobody.error is not None
+
+    with_server(scenario, script=FULL)
+
+
+def test_a_caller_of_the_shared_session_hears_progress_of_its_own_call_and_no_log():
+    async def scenario(_, transport):
+        line = Listener(owner="")
+        await transport.call_on(line, Tool("f__test_tool_with_progress", "f", "", {}), {}, idempotency_key="k")
+        await transport.call_on(line, Tool("f__test_tool_with_logging", "f", "", {}), {}, idempotency_key="k")
+        assert [params["progress"] for _, params in line.heard] == [0, 50, 100]
+
+    with_server(scenario, script=FULL)
+
+
+def test_a_read_can_be_taken_back_and_a_write_is_waited_for():
+    async def scenario(_, transport):
+        line = Listener()
+        call = asyncio.create_task(
+            transport.call_on(line, Tool("f__test_slow", "f", "", {}, Tier.READ), {}, idempotency_key="k")
+        )
+        while not line.gone:
+            await asyncio.sleep(0.01)
+        line.gone[0]()
+        assert "took the request back" in (await call).error
+        write = Listener()
+        await transport.call_on(write, Tool("f__test_simple_text", "f", "", {}), {}, idempotency_key="k")
+        assert write.gone == []
+
+    with_server(scenario, script=FULL)

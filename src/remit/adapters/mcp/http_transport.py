@@ -60,14 +60,7 @@ class McpHttpTransport:
             tools = page.get("tools")
             if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
                 raise ToolUnreachable("The server's list of tools is not in the protocol's form.")
-            found += [
-                {
-                    "name": tool.get("name"),
-                    "description": tool.get("description") or "",
-                    "inputSchema": tool.get("inputSchema"),
-                }
-                for tool in tools
-            ]
+            found += tools
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str):
                 return found

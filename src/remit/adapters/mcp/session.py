@@ -1,57 +1,43 @@
-"""One session with one server process, held by one task from its first message to its last.
-
-The client's cancel scopes must be entered and left by the same task, so the keeper task does both, and a call runs in
-a task of its own that its caller merely awaits: a caller who is cancelled takes back the call and nothing else.
-"""
+"""One session with one server process: protocol agreed, calls made, and the process gone when it is over."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
-
-import anyio
-import mcp_types as types
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp import Client, ClientSession, MCPError
-from mcp.client import Transport
-from mcp.shared.message import SessionMessage
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from remit.adapters.mcp.answers import result
+from remit.adapters.mcp.peer import Peer
 from remit.adapters.mcp.server import ServerProcess
 from remit.errors import ToolUnavailable, ToolUnreachable
-from remit.gateway.transport import ToolResult
+from remit.gateway.transport import Line, ToolResult
 
 _log = logging.getLogger(__name__)
 
 IDEMPOTENCY_KEY = "remit/idempotency-key"
-_ANSWER = TypeAdapter[types.CallToolResult | types.InputRequiredResult](
-    types.CallToolResult | types.InputRequiredResult
-)
-_UNANSWERED = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT})
-#: A line beyond this is no answer but a fault; the server is ended.
-_LINE_BYTES_MAX = 64 << 20
-_CHUNK_BYTES = 1 << 16
+#: The newest protocol that begins with a handshake, and the one in which each request stands for itself.
+HANDSHAKE_VERSION, MODERN_VERSION = "2025-11-25", "2026-07-28"
+_HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", HANDSHAKE_VERSION})
+_META = "io.modelcontextprotocol/"
 _PAGES_MAX = 1000
-
-T = TypeVar("T")
-_Incoming = MemoryObjectSendStream[SessionMessage | Exception]
-_Outgoing = MemoryObjectReceiveStream[SessionMessage]
+#: How often a server of the newer protocol may ask for further input during one call.
+_ROUNDS_MAX = 10
 
 
 class Session:
     """The calls in flight with one server. It answers for the process: when it is over, the process is gone."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: ServerProcess, line: Line | None = None) -> None:
         self._server = server
+        self._asks = dict(line.capabilities) if line is not None else {}
         self._over = asyncio.Event()
-        self._calls: set[asyncio.Task[Any]] = set()
         self._retiring = False
-        self._heard = 0
-        self._ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
+        self._modern = False
+        self._peer = Peer(server, line, self._over.set)
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._keeper = asyncio.create_task(self._keep())
+        #: What the server said of itself: `capabilities`, `serverInfo`, `instructions`.
+        self.offers: Mapping[str, Any] = {}
 
     @property
     def usable(self) -> bool:
@@ -78,25 +64,39 @@ class Session:
             if not self._ready.done():
                 await self.close()
 
-    async def call(self, name: str, arguments: Mapping[str, Any], *, key: str, seconds: float) -> ToolResult:
-        meta = cast("types.RequestParamsMeta", {IDEMPOTENCY_KEY: key})
-        params = types.CallToolRequestParams(name=name, arguments=dict(arguments), _meta=meta)
-        request = types.CallToolRequest(params=params)
-        try:
-            # Not `ClientSession.call_tool`: it checks what the door checks, and lists the tools for it.
-            return result(await self._handed(lambda session: session.send_request(request, _ANSWER), seconds))
-        except MCPError as error:
-            if error.code in _UNANSWERED:
-                raise ToolUnreachable("The server ended during the call.") from None
-            return ToolResult(content=None, error=error.message)
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        key: str,
+        seconds: float,
+        line: Line | None = None,
+        may_leave: bool = False,
+    ) -> ToolResult:
+        """Call a tool; on a line, its questions are answered and its progress is told."""
+        params = {"name": name, "arguments": dict(arguments), "_meta": {IDEMPOTENCY_KEY: key}}
+        return result(await self._resolved("tools/call", params, seconds, line, may_leave=may_leave), "tools/call")
 
-    async def tools(self, seconds: float) -> Sequence[types.Tool]:
-        found: list[types.Tool] = []
+    async def ask(
+        self, method: str, params: Mapping[str, Any], *, seconds: float, line: Line | None = None
+    ) -> Mapping[str, Any]:
+        """Send any other request: `{"result": ...}` or `{"error": ...}`."""
+        return await self._resolved(method, params, seconds, line, may_leave=True)
+
+    async def tools(self, seconds: float) -> Sequence[Mapping[str, Any]]:
+        """Every tool on every page, as the server defines it."""
+        found: list[Mapping[str, Any]] = []
         cursor: str | None = None
         for _ in range(_PAGES_MAX):
-            page = await self._page(cursor, seconds)
-            found += page.tools
-            if (cursor := page.next_cursor) is None:
+            outcome = await self._handed("tools/list", {"cursor": cursor} if cursor else {}, seconds)
+            page = outcome.get("result")
+            if not isinstance(page, dict) or not isinstance(page.get("tools"), list):
+                said = outcome.get("error", {})
+                raise ToolUnreachable(f"The server does not list its tools: {said.get('message', 'no list came')}")
+            found += page["tools"]
+            cursor = page.get("nextCursor")
+            if not cursor:
                 return found
         raise ToolUnreachable(f"The server's list of tools has more than {_PAGES_MAX} pages.")
 
@@ -112,56 +112,95 @@ class Session:
         self._retiring = True
         self._end_when_idle()
 
-    async def _page(self, cursor: str | None, seconds: float) -> types.ListToolsResult:
-        params = types.PaginatedRequestParams(cursor=cursor)
-        try:
-            return await self._handed(lambda session: session.list_tools(params=params), seconds)
-        except MCPError as error:
-            raise ToolUnreachable(f"The server does not list its tools: {error.message}") from None
+    # --- parts
 
-    async def _handed(self, send: Callable[[ClientSession], Awaitable[T]], seconds: float) -> T:
-        """Run one request beside the caller, so that the caller's end is not the session's."""
-        session = await asyncio.shield(self._ready)
-        heard = self._heard
-        call = asyncio.create_task(_sent(send, session))
-        self._calls.add(call)
-        call.add_done_callback(self._finished)
+    async def _resolved(
+        self, method: str, params: Mapping[str, Any], seconds: float, line: Line | None, *, may_leave: bool
+    ) -> Mapping[str, Any]:
+        """The final outcome: input that a server of the newer protocol requires is asked for on the line."""
+        outcome = await self._handed(method, params, seconds, line, may_leave=may_leave)
+        for _ in range(_ROUNDS_MAX):
+            value = outcome.get("result")
+            if line is None or not isinstance(value, dict) or value.get("resultType") != "input_required":
+                return outcome
+            answers: dict[str, Any] = {}
+            for name, asked in (value.get("inputRequests") or {}).items():
+                answer = await line.asked(asked["method"], asked.get("params", {}))
+                if "error" in answer:
+                    return answer
+                answers[name] = answer["result"]
+            again = {**params, "inputResponses": answers, "requestState": value.get("requestState")}
+            again = {name: given for name, given in again.items() if given is not None}
+            outcome = await self._handed(method, again, seconds, line, may_leave=may_leave)
+        return outcome
+
+    async def _handed(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        seconds: float,
+        line: Line | None = None,
+        *,
+        may_leave: bool = False,
+    ) -> Mapping[str, Any]:
+        heard = self._peer.heard
+        if self._modern:
+            params = {**params, "_meta": {**params.get("_meta", {}), **self._envelope()}}
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.shield(call)
+                return await self._peer.request(method, params, line=line, may_leave=may_leave)
         except TimeoutError:
-            if self._heard == heard:
+            if self._peer.heard == heard:
                 self.retire()  # it said nothing to anyone in all this time: the next call gets a new server
             raise ToolUnreachable(f"The server did not answer in {seconds:g} seconds.") from None
-        except ValidationError:
-            raise ToolUnreachable("The server's answer is not in the protocol's form.") from None
         finally:
-            call.cancel()
+            self._end_when_idle()
 
-    def _finished(self, call: asyncio.Task[Any]) -> None:
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()  # seen: whoever still waits has it, and nobody need be told that nobody waits
-        self._end_when_idle()
+    def _envelope(self) -> dict[str, Any]:
+        return {
+            f"{_META}protocolVersion": MODERN_VERSION,
+            f"{_META}clientInfo": _identity(),
+            f"{_META}clientCapabilities": self._asks,
+        }
 
     def _end_when_idle(self) -> None:
-        if self._retiring and not self._calls:
+        if self._retiring and not self._peer.busy:
             self._over.set()
 
     async def _keep(self) -> None:
         """Open the session, hold it until it is over, and end the server whatever happens."""
+        reader = asyncio.create_task(self._peer.read())
         try:
-            async with AsyncExitStack() as stack:
-                client = await stack.enter_async_context(_client(self._wire()))
-                self._ready.set_result(client.session)
-                await self._over.wait()
+            await self._agree()
+            self._ready.set_result(None)
+            await self._over.wait()
         except Exception as error:  # noqa: BLE001 - the task's edge: what ends the session is told to those who wait for it
             self._fail(error)
         finally:
             self._over.set()
+            self._peer.end()
             await self._server.stop()
+            reader.cancel()
+            await asyncio.wait([reader])
             if not self._ready.done():
                 self._fail(None)
+
+    async def _agree(self) -> None:
+        """Shake hands; a server that knows no handshake is asked what it is."""
+        asked = {"protocolVersion": HANDSHAKE_VERSION, "capabilities": self._asks, "clientInfo": _identity()}
+        outcome = await self._peer.request("initialize", asked)
+        said = outcome.get("result")
+        if isinstance(said, dict):
+            if said.get("protocolVersion") not in _HANDSHAKE_VERSIONS:
+                raise ToolUnreachable("The server wants a protocol that Remit does not speak.")
+            self.offers = said
+            self._peer.notify("notifications/initialized", {})
+            return
+        outcome = await self._peer.request("server/discover", {"_meta": self._envelope()})
+        said = outcome.get("result")
+        if not isinstance(said, dict) or MODERN_VERSION not in said.get("supportedVersions", ()):
+            raise ToolUnreachable("The server wants a protocol that Remit does not speak.")
+        self._modern, self.offers = True, said
 
     def _fail(self, error: Exception | None) -> None:
         if self._ready.done():
@@ -171,59 +210,6 @@ class Session:
         self._ready.set_exception(ToolUnavailable(f"The server did not start: {why}.", rule="not_sent"))
         self._ready.exception()  # seen, for the case that every caller has left
 
-    @asynccontextmanager
-    async def _wire(self) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Any], MemoryObjectSendStream[Any]]]:
-        arrived, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        outgoing, leaving = anyio.create_memory_object_stream[SessionMessage](0)
-        async with anyio.create_task_group() as pumps:
-            pumps.start_soon(self._read, arrived)
-            pumps.start_soon(self._write, leaving)
-            try:
-                yield incoming, outgoing
-            finally:
-                pumps.cancel_scope.cancel()
-                for stream in (arrived, incoming, outgoing, leaving):
-                    stream.close()
 
-    async def _read(self, arrived: _Incoming) -> None:
-        """Hand on the server's lines; at their end, the session is over."""
-        rest = bytearray()
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, ConnectionError):
-            while (chunk := await self._server.output.read(_CHUNK_BYTES)) and len(rest) < _LINE_BYTES_MAX:
-                self._heard += 1
-                rest += chunk
-                if b"\n" in chunk:
-                    *lines, rest = rest.split(b"\n")
-                    for line in lines:
-                        await _deliver(line, arrived)
-        arrived.close()
-        self._over.set()
-
-    async def _write(self, leaving: _Outgoing) -> None:
-        with suppress(ConnectionError):
-            async for item in leaving:
-                self._server.input.write(
-                    item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-                )
-                await self._server.input.drain()
-        self._over.set()
-
-
-def _client(wire: Transport) -> Client:
-    identity = types.Implementation(name="remit", version=version("remit"))
-    return Client(wire, mode="auto", cache=None, client_info=identity)
-
-
-async def _sent(send: Callable[[ClientSession], Awaitable[T]], session: ClientSession) -> T:
-    return await send(session)
-
-
-async def _deliver(line: bytes | bytearray, arrived: _Incoming) -> None:
-    if not line.strip():
-        return
-    try:
-        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValidationError:
-        _log.warning("A server wrote a line that is no JSON-RPC message (%d bytes); it is skipped.", len(line))
-        return
-    await arrived.send(SessionMessage(message))
+def _identity() -> dict[str, str]:
+    return {"name": "remit", "version": version("remit")}

@@ -4,21 +4,32 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from remit.adapters.mcp.answers import result
 from remit.adapters.mcp.server import Launch, ServerProcess
+from remit.adapters.mcp.session import Session
 from remit.adapters.sandbox import Limits
 from remit.errors import InvalidSetting, ToolUnavailable
-from remit.gateway.transport import ToolResult
+from remit.gateway.transport import Line, ToolResult
 from remit.tools import Tool
-
-if TYPE_CHECKING:
-    from remit.adapters.mcp.session import Session
 
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 30.0
 #: Endings of names that hold secrets; a credential reaches a source by reference, never by inheritance.
+_OWNERS_MAX = 64
+#: What the door governs besides tools, as tools of the source; a server that offers one gets all of its requests.
+_REQUESTS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
+    "resources": (
+        ("resources/read", "Read a resource of this source.", ("uri",)),
+        ("resources/subscribe", "Be told when a resource of this source changes.", ("uri",)),
+        ("resources/unsubscribe", "Be told no longer.", ("uri",)),
+    ),
+    "prompts": (("prompts/get", "Have a prompt of this source filled in.", ("name",)),),
+    "completions": (("completion/complete", "Have an argument completed.", ("ref", "argument")),),
+}
+_GOVERNED = frozenset(name for requests in _REQUESTS.values() for name, _, _ in requests)
 _SECRET_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 
 
@@ -85,6 +96,9 @@ class McpStdioTransport:
         self._timeout_seconds = timeout_seconds
         self._start_seconds = start_seconds
         self._session: Session | None = None
+        #: Sessions that are one owner's alone, by owner, the longest unused first.
+        self._private: dict[str, Session] = {}
+        self._dialling = asyncio.Lock()
         #: With those that were replaced and still end.
         self._sessions: set[Session] = set()
         self._starting: asyncio.Task[Session] | None = None
@@ -97,15 +111,40 @@ class McpStdioTransport:
         return self._launch.sandboxed
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
-        session = await self._opened()
-        seconds = min(tool.timeout_seconds, self._timeout_seconds)
-        return await session.call(tool.local_name, arguments, key=idempotency_key, seconds=seconds)
+        return await self._call(await self._opened(), tool, arguments, idempotency_key, None)
+
+    async def call_on(
+        self, line: Line, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str
+    ) -> ToolResult:
+        session = await (self._dialled(line) if line.owner else self._opened())
+        return await self._call(session, tool, arguments, idempotency_key, line)
+
+    async def request(self, line: Line, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        session = await (self._dialled(line) if line.owner else self._opened())
+        return await session.ask(method, params, seconds=self._timeout_seconds, line=line)
+
+    async def offers(self) -> Mapping[str, Any]:
+        return (await self._opened()).offers
+
+    async def hang_up(self, owner: str) -> None:
+        session = self._private.pop(owner, None)
+        if session is not None:
+            await session.close()
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
         session = await self._opened()
+        capabilities = session.offers.get("capabilities") or {}
+        offered = await session.tools(self._timeout_seconds) if capabilities.get("tools") is not None else ()
+        names = {tool.get("name") for tool in offered if isinstance(tool, dict)}
         return [
-            {"name": tool.name, "description": tool.description or "", "inputSchema": tool.input_schema}
-            for tool in await session.tools(self._timeout_seconds)
+            *(tool for tool in offered if isinstance(tool, dict)),
+            *(
+                _definition(name, description, required)
+                for capability, requests in _REQUESTS.items()
+                if capabilities.get(capability) is not None
+                for name, description, required in requests
+                if name not in names
+            ),
         ]
 
     async def close(self) -> None:
@@ -115,14 +154,34 @@ class McpStdioTransport:
             await asyncio.wait([self._starting])
         await asyncio.gather(*(session.close() for session in self._sessions))
 
-    async def _opened(self) -> "Session":
+    async def _call(
+        self, session: Session, tool: Tool, arguments: Mapping[str, Any], key: str, line: Line | None
+    ) -> ToolResult:
+        seconds = min(tool.timeout_seconds, self._timeout_seconds)
+        name = tool.local_name
+        if name in _GOVERNED and tool.extra.get("_meta") == {"remit/request": name}:
+            return result(await session.ask(name, arguments, seconds=seconds, line=line), name)
+        return await session.call(name, arguments, key=key, seconds=seconds, line=line, may_leave=not tool.sink)
+
+    async def _dialled(self, line: Line) -> Session:
+        """The owner's own session; beyond the most that are kept, the longest unused one is ended."""
+        async with self._dialling:
+            session = self._private.pop(line.owner, None)
+            if session is None or not session.usable:
+                session = await self._start(line)
+            self._private[line.owner] = session
+            if len(self._private) > _OWNERS_MAX:
+                self._private.pop(next(iter(self._private))).retire()
+            return session
+
+    async def _opened(self) -> Session:
         """The session that takes the next call; concurrent callers wait for the same start."""
         if self._closed:
             raise ToolUnavailable("The source is closed.", rule="not_sent")
         if self._session is not None and self._session.usable:
             return self._session
         if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start())
+            self._starting = asyncio.create_task(self._start_shared())
         try:
             return await asyncio.shield(self._starting)
         except asyncio.CancelledError:
@@ -130,21 +189,19 @@ class McpStdioTransport:
                 raise ToolUnavailable("The source was closed while it started.", rule="not_sent") from None
             raise
 
-    async def _start(self) -> "Session":
+    async def _start_shared(self) -> Session:
+        self._session = await self._start(None)
+        return self._session
+
+    async def _start(self, line: Line | None) -> Session:
         await asyncio.to_thread(self._check_walls)
         try:
             server = await ServerProcess.start(self._launch)
         except OSError as error:
             raise ToolUnavailable(f"The server cannot be started: {error.strerror}.", rule="not_sent") from error
-        try:
-            # The server starts while its client is being imported.
-            session = (await asyncio.to_thread(_session_class))(server)
-        except BaseException:
-            await server.stop()
-            raise
+        session = Session(server, line)
         self._sessions = {known for known in self._sessions if not known.ended} | {session}
         await session.opened(self._start_seconds)
-        self._session = session
         return session
 
     def _check_walls(self) -> None:
@@ -168,7 +225,6 @@ class McpStdioTransport:
 _TOLD: set[str] = set()
 
 
-def _session_class() -> "type[Session]":
-    from remit.adapters.mcp.session import Session  # noqa: PLC0415 - imports the mcp client: 0.4 s at best
-
-    return Session
+def _definition(name: str, description: str, required: tuple[str, ...]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {field: {} for field in required}, "required": list(required)}
+    return {"name": name, "description": description, "inputSchema": schema, "_meta": {"remit/request": name}}
