@@ -255,6 +255,106 @@ class ToolFailed(Refusal):
         self.raw = raw
 
 
+# --- Refusals: tokens and signatures of agents ----------------------------------------------------------------------
+
+
+class NotAuthentic(Refusal):
+    """The request does not prove who asks."""
+
+    status = 401
+
+
+class TokenMalformed(NotAuthentic):
+    """This is no agent's token of Remit."""
+
+    code = "token_malformed"
+    hint = "Send the text that `remit token` printed, whole, as `Authorization: Bearer TOKEN`."
+
+
+class TokenAlgorithm(NotAuthentic):
+    """The token names an algorithm that is not taken."""
+
+    code = "token_algorithm"
+    hint = "Agents' tokens are signed with ES256 alone; ask for one with `remit token`."
+
+
+class TokenUnknownKey(NotAuthentic):
+    """The token was signed by a key that this home does not use."""
+
+    code = "token_unknown_key"
+    hint = "Ask for a new token with `remit token`; a key is let go some time after it was rotated."
+
+
+class TokenForged(NotAuthentic):
+    """The token is not as its key signed it."""
+
+    code = "token_forged"
+    hint = "Ask for a new token with `remit token`, and look for who changed this one."
+
+
+class TokenWrongAudience(NotAuthentic):
+    """The token is meant for someone else."""
+
+    code = "token_wrong_audience"
+    hint = "Ask the home that you speak to for a token of its own."
+
+
+class TokenNotYetValid(NotAuthentic):
+    """The token is not valid yet."""
+
+    code = "token_not_yet_valid"
+    hint = "Compare the clocks of the two machines."
+
+
+class TokenExpired(NotAuthentic):
+    """The token's time is over."""
+
+    code = "token_expired"
+    hint = "Ask for a new token with `remit token`; an agent behind `remit connect` gets it by itself."
+
+
+class TokenTooLong(NotAuthentic):
+    """The token would live longer than a token may."""
+
+    code = "token_too_long"
+    hint = "A token lives from 5 to 15 minutes; ask for a new one before it ends."
+
+
+class TokenRevoked(NotAuthentic):
+    """The token was revoked."""
+
+    code = "token_revoked"
+    hint = "`remit token list --revoked` says by whom and why; ask for a new token if you still may."
+
+
+class SignatureMissing(NotAuthentic):
+    """The request must be signed, and is not."""
+
+    code = "signature_missing"
+    hint = "Sign each request with the key that the token confirms; `remit connect` does it for you."
+
+
+class SignatureInvalid(NotAuthentic):
+    """The request's signature does not hold."""
+
+    code = "signature_invalid"
+    hint = "Sign method, authority, path, query, content digest and authorization of exactly what is sent."
+
+
+class SignatureReplayed(NotAuthentic):
+    """This signed request was received before."""
+
+    code = "signature_replayed"
+    hint = "Sign each request anew, with a nonce of its own."
+
+
+class DelegationWidened(Refusal):
+    """A token may only pass on less than was given."""
+
+    code = "delegation_widened"
+    hint = "Ask for no more than the agent, or the token that it comes from, was granted."
+
+
 # --- Faults: stores, drivers, transports ----------------------------------------------------------------------------
 
 
@@ -395,6 +495,14 @@ class KeyMissing(Fault):
     status = 500
     retryable = False
     hint = "Put the home's `keys` folder back from the backup; without it bodies cannot be read."
+
+
+class ReplayWindowFull(Fault):
+    """So many signed requests came at once that a replay could not be told from a new one."""
+
+    code = "replay_window_full"
+    status = 429
+    hint = "Send it again, signed anew, in a minute."
 
 
 # --- Misuse ---------------------------------------------------------------------------------------------------------
