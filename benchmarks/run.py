@@ -96,6 +96,8 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
             found["growth"].append({"engine": engine.name, "repeat": number, **_run(engine, runs, 1, LONG)})
     _say("policy decisions")
     found |= _answer([sys.executable, str(ENGINES / "policy_engine.py")])
+    _say("tokens and signatures")
+    found |= _answer([sys.executable, str(ENGINES / "token_engine.py")])
     found["load_after"] = machine.load()
     found["seconds"] = time.perf_counter() - began
     _say("")

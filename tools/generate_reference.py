@@ -52,6 +52,10 @@ OTHER_KINDS = (
     ("resources.applied", "tenant", "Resource files were applied.", "resources, tools"),
     ("halt.set", "tenant", "A halt is in force from here on.", "scope"),
     ("halt.lifted", "tenant", "A halt is over.", "scope"),
+    ("token.issued", "tenant", "An agent was given a token; its text is nowhere.",
+     "token, subject, chain, parents, expires_at_us, key, jkt"),
+    ("token.rotated", "tenant", "A new key signs tokens from here on.", "key, epoch"),
+    ("token.revoked", "tenant", "A token, or those of an agent, a person or a key, are refused from here on.", "scope"),
 )  # fmt: skip
 
 #: Where a step stands before an event, the event, and where it stands after it. A test drives the code through each.

@@ -22,10 +22,10 @@ from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
 from remit.adapters.sql import SqlTransport
 from remit.adapters.sqlite import SqliteStore
-from remit.adapters.system import SystemClock, SystemIds
+from remit.adapters.system import KeyFolder, SystemClock, SystemIds
 from remit.clock import Clock
 from remit.config import Settings
-from remit.control_plane import ControlPlane, Core, kinds
+from remit.control_plane import ControlPlane, Core, authenticator_of, kinds
 from remit.drivers import EmbeddedDriver
 from remit.errors import (
     HomeBusy,
@@ -139,6 +139,8 @@ async def open_home(settings: Settings, *, store: Store | None = None, clock: Cl
         clock=clock,
         ids=ids,
         signer=signer,
+        authenticator=authenticator_of(door, signer, clock),
+        token_keys=KeyFolder(home / "keys" / "tokens"),
         kinds=kinds(),
         connect=lambda source: connect(source, settings, clock),
         reader=settings.reader,

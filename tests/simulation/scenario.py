@@ -10,8 +10,8 @@ from typing import Any
 from tests.simulation.loop import run
 from tests.simulation.world import Process, SeededIds, SimulatedClock, SimulatedStore, SimulatedTools, World
 
-from remit.adapters.memory import MemoryStore
-from remit.control_plane import ControlPlane, Core, Given, kinds
+from remit.adapters.memory import MemoryKeys, MemoryStore
+from remit.control_plane import ControlPlane, Core, Given, authenticator_of, kinds
 from remit.drivers import EmbeddedDriver
 from remit.errors import AlreadyAnswered, DriverReplaced, MissionEnded
 from remit.gateway import Admission, Controls, Door
@@ -157,6 +157,8 @@ class Life:
             clock=clock,
             ids=self.ids,
             signer=signer,
+            authenticator=authenticator_of(door, signer, clock),
+            token_keys=MemoryKeys(),
             kinds=kinds(),
             connect=lambda _: tools,
             reader="offline",

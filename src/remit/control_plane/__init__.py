@@ -15,6 +15,8 @@ from remit.control_plane.numbers import Numbers
 from remit.control_plane.policies import Policies
 from remit.control_plane.resources import Resources, kinds
 from remit.control_plane.sessions import Sessions
+from remit.control_plane.token_view import authenticator_of
+from remit.control_plane.tokens import Tokens
 from remit.identity import Principal
 from remit.missions import Given
 
@@ -34,6 +36,7 @@ class ControlPlane:
     doctor: Doctor
     numbers: Numbers
     sessions: Sessions
+    tokens: Tokens
 
     @classmethod
     def of(cls, core: Core) -> "ControlPlane":
@@ -50,6 +53,7 @@ class ControlPlane:
             Doctor(core),
             Numbers(core),
             Sessions(core),
+            Tokens(core),
         )
 
     async def close(self) -> None:
@@ -70,4 +74,4 @@ async def closing(plane: ControlPlane) -> AsyncIterator[ControlPlane]:
         await plane.close()
 
 
-__all__ = ["ControlPlane", "Core", "Given", "Principal", "closing", "iso", "kinds"]
+__all__ = ["ControlPlane", "Core", "Given", "Principal", "authenticator_of", "closing", "iso", "kinds"]

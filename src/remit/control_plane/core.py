@@ -9,6 +9,7 @@ from pathlib import Path
 from remit.clock import Clock
 from remit.drivers import EmbeddedDriver
 from remit.gateway import Door, Transport, micros_of
+from remit.identity import Authenticator, KeyStorage
 from remit.ids import Ids
 from remit.ledger import Store
 from remit.ledger.seal import Signer
@@ -26,6 +27,10 @@ class Core:
     clock: Clock
     ids: Ids
     signer: Signer
+    #: Takes the tokens of agents outside.
+    authenticator: Authenticator
+    #: The secrets of the keys that sign those tokens.
+    token_keys: KeyStorage
     kinds: Mapping[str, Kind]
     #: Makes the transport of a tool source.
     connect: Callable[[ToolSource], Transport]

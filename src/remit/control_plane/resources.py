@@ -7,6 +7,7 @@ from typing import Any
 from remit.approvals import StandingApprovalDocument
 from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
+from remit.control_plane.token_view import read_view
 from remit.errors import InvalidResource, RemitError
 from remit.gateway import Controls
 from remit.gateway.enforce import MODEL_SOURCE
@@ -119,6 +120,7 @@ class Resources:
         )
         core.door.controls = Controls(registry, policies, halts, standing, rates)
         core.door.cut_halted()
+        core.authenticator.view = await read_view(core.store, core.token_keys, core.authenticator.view)
         for name, source in registry.sources.items():
             if name not in core.transports:
                 core.transports[name] = core.connect(source)

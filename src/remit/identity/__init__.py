@@ -18,10 +18,21 @@ from remit.identity.replay import NonceMemory, Nonces
 from remit.identity.revocation import Revocations
 from remit.identity.rights import ROLES, Right, require, rights_of
 from remit.identity.signature import Request, sign
-from remit.identity.token import AgentIdentity, issue, verify
+from remit.identity.token import (
+    SECONDS_DEFAULT,
+    SECONDS_MAX,
+    SECONDS_MIN,
+    AgentIdentity,
+    check_now,
+    issue,
+    verify,
+)
 
 __all__ = [
     "ROLES",
+    "SECONDS_DEFAULT",
+    "SECONDS_MAX",
+    "SECONDS_MIN",
     "AgentIdentity",
     "Authenticator",
     "ConfirmationKey",
@@ -42,6 +53,7 @@ __all__ = [
     "TokenView",
     "ToolPattern",
     "Wish",
+    "check_now",
     "covers",
     "issue",
     "narrow",

@@ -27,9 +27,10 @@ class Revocable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Revocations:
-    """Scopes (`token/ID`, `agent/NAME[@VERSION]`, `principal/ID`, `key/ID`) and since when each is revoked.
+    """Scopes (`token/ID`, `key/ID`, `agent/NAME[@VERSION]`, `principal/ID`) and since when each is revoked.
 
-    A revocation holds for every token that was issued up to its instant; tokens issued later are new leave.
+    A token and a key are revoked for good. What is revoked of an agent or a principal are the tokens that were issued
+    up to that instant; one that is issued later is new leave.
     """
 
     since_us: Mapping[str, int] = field(default_factory=dict)
@@ -38,11 +39,11 @@ class Revocations:
         """The scope that takes this token's leave away, or None. What was narrowed from a token goes with it."""
         if not self.since_us:
             return None
+        for scope in (*(f"token/{name}" for name in (token.token, *token.parents)), f"key/{token.key}"):
+            if scope in self.since_us:
+                return scope
         agents = (name for ref in token.agents for name in (ref, ref.partition("@")[0]))
-        scopes = (
-            *(f"token/{name}" for name in (token.token, *token.parents)),
-            f"key/{token.key}",
-            f"principal/{token.principal}",
-            *(f"agent/{name}" for name in agents),
-        )
-        return next((scope for scope in scopes if token.issued_at_us <= self.since_us.get(scope, -1)), None)
+        for scope in (f"principal/{token.principal}", *(f"agent/{name}" for name in agents)):
+            if token.issued_at_us <= self.since_us.get(scope, -1):
+                return scope
+        return None

@@ -16,6 +16,7 @@ class Right(StrEnum):
     HALT = "halt"
     APPROVE = "answer approvals"
     READ_LEDGER = "read the ledger"
+    TOKENS = "issue agents' tokens for others"
 
 
 #: Role to its rights, weakest role first; `owner` holds them all.

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from remit.errors import (
+    InvalidInput,
     TokenAlgorithm,
     TokenExpired,
     TokenForged,
@@ -163,6 +164,7 @@ def issue(identity: AgentIdentity, issuer: str, key: SigningKey) -> str:
 
     Raises:
         TokenTooLong: it would live longer than 15 minutes, or not at all.
+        InvalidInput: it would have more characters than are taken.
     """
     issued, expires = identity.issued_at_us // 1_000_000, identity.expires_at_us // 1_000_000
     _check_life(issued, expires)
@@ -188,7 +190,10 @@ def issue(identity: AgentIdentity, issuer: str, key: SigningKey) -> str:
     text = orjson.dumps({name: value for name, value in claims.items() if value is not None})
     _understood(text)  # what cannot be verified later is not issued
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
-    return jws.serialize_compact(header, text, key.jwk, algorithms=[ALGORITHM])
+    token = jws.serialize_compact(header, text, key.jwk, algorithms=[ALGORITHM])
+    if len(token) > _CHARACTERS_MAX:
+        raise InvalidInput(f"The token would have {len(token)} characters, of at most {_CHARACTERS_MAX}.")
+    return token
 
 
 def verify(
