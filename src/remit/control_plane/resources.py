@@ -8,7 +8,6 @@ from remit.approvals import StandingApprovalDocument
 from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.token_view import read_view
-from remit.control_plane.token_view import read_view
 from remit.errors import InvalidResource, RemitError
 from remit.gateway import Controls
 from remit.gateway.enforce import MODEL_SOURCE
