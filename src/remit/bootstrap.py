@@ -17,6 +17,7 @@ from remit.adapters.mcp import McpHttpTransport, McpStdioTransport
 from remit.adapters.openai import ModelEndpoint, ModelsTransport
 from remit.adapters.openai.prices import Prices
 from remit.adapters.openai.spec import ModelSpec
+from remit.adapters.openapi import OpenApiTransport
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
@@ -43,7 +44,7 @@ from remit.ledger import Store
 from remit.ledger.seal import Signer
 from remit.missions import Agent, Performer
 from remit.policy import PolicySet
-from remit.registry import Registry, SqlSource, ToolSource
+from remit.registry import OpenApi, Registry, SqlSource, ToolSource
 from remit.state import KeyRing, Vault
 
 STORE_FILE = "remit.sqlite"
@@ -180,6 +181,8 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         return PythonTransport(source.module, bindings={"home": str(settings.home)}, clock=clock)
     if source.url is not None:
         return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
+    if source.openapi is not None:
+        return _openapi(source, source.openapi, settings)
     if source.models is not None:
         return _models(source, settings)
     if source.sql is not None:
@@ -199,6 +202,19 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         bundled=bundled,
         allow_unsandboxed=settings.allow_unsandboxed,
         readable=[settings.home / "inbox"],
+    )
+
+
+def _openapi(source: ToolSource, service: OpenApi, settings: Settings) -> Transport:
+    credential = source.credential
+    return OpenApiTransport(
+        service.document,
+        egress_of(source, settings),
+        documents=EgressTransport(source.network),
+        base_url=service.base_url,
+        folder=settings.home,
+        hidden=frozenset({credential.name.lower()} if credential and credential.name else ()),
+        timeout_seconds=source.timeout_seconds,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from tests.adapters.mcp.http_server import TOKEN, an_app
+from tests.adapters.openapi.service import a_service
 from tests.adapters.served import served
 from tests.control_plane.builders import make_home, me, run
 
@@ -11,6 +12,7 @@ from remit.bootstrap import open_home
 from remit.config import Settings
 from remit.control_plane import closing
 from remit.errors import InvalidResource
+from remit.tools import Tier
 
 SOURCE = """\
 apiVersion: remit/v1
@@ -80,3 +82,33 @@ def test_a_source_that_cannot_be_reached_is_not_applied_and_says_what_would_help
     assert told in error.detail
     assert advice in error.advice
     assert "marker" not in f"{error} {error.to_json()}"
+
+
+def test_a_service_is_applied_by_its_description_and_called(tmp_path):
+    text = """\
+apiVersion: remit/v1
+kind: ToolSource
+name: shop
+openapi: {{document: "{url}/openapi.json"}}
+network: {{allow: [127.0.0.1]}}
+tools: {{createOrder: {{tier: restricted-write, roles: {{id: $.customer}}}}}}
+"""
+
+    async def story(url):
+        await make_home(tmp_path / "home")
+        async with closing(await open_home(Settings(tmp_path / "home"))) as plane:
+            await plane.resources.apply([("shop.yaml", text.format(url=url))], me(plane))
+            registry = plane.core.door.controls.registry
+            order = {"customer": "Ott", "lines": []}
+            told = await plane.core.transports["shop"].call(
+                registry.tool("shop__createOrder"), order, idempotency_key="k"
+            )
+            (check,) = [c for c in (await plane.doctor.examine())["checks"] if c["check"] == "source shop"]
+            return told.content, check["ok"], registry.tool("shop__getCustomer").tier
+
+    with served(a_service()) as shop:
+        content, ok, tier = run(story(shop.url))
+
+    assert (content["order"]["customer"], content["key"], ok) == ("Ott", "k", True)
+    # That it is a GET makes nobody believe that it only reads.
+    assert tier is Tier.CRITICAL

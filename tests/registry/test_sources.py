@@ -117,7 +117,11 @@ def test_a_python_tool_may_declare_its_own_schema():
 @pytest.mark.parametrize(
     ("body", "line", "told"),
     [
-        ("openapi: https://example.org/api.json\n", 4, "`openapi` is not built in this release"),
+        (
+            "openapi: https://example.org/api.json\n",
+            4,
+            "expected an object",
+        ),
         ("sql: {url: x}\n", 4, "this is no address of a database"),
         ("sql: {url: 'oracle://db/erp', tables: {t: [a]}}\n", 4, "this is no address of a database"),
         (
@@ -151,13 +155,16 @@ def test_a_python_tool_may_declare_its_own_schema():
         ("mcp: {command: [x]}\ncredential: {ref: 'env:A'}\n", 5, "a server that Remit starts reads its own variable"),
         ("mcp: {command: [x]}\nnetwork: {allow: [10.0.0.1]}\n", 5, "a server that Remit starts has none"),
         ("mcp: {command: [x]}\npython: {module: m}\n", 5, "exactly one may stand: `mcp` is there already"),
-        ("description: nothing\n", 1, "expected `mcp` or `python`"),
+        ("description: nothing\n", 1, "expected `mcp` or `openapi`"),
         ("mcp: {}\n", 4, "expected `command` or `url`"),
         ("mcp: {command: []}\n", 4, "name a program"),
         ("mcp:\n", 4, "`mcp` is empty"),
         ("python: {module: m}\nenv: [A]\n", 5, "`env` is for a server that Remit starts"),
         ("mcp: {command: [x]}\nenv: [A=b]\n", 5, "without a value"),
-        ("mcp: {command: [x]}\ntools: {t: {input: {type: object}}}\n", 5, "an MCP server's own schema counts"),
+        ("mcp: {command: [x]}\ntools: {t: {input: {type: object}}}\n", 5, "counts: leave this out"),
+        ("openapi: {document: a.json}\ntools: {t: {input: {type: object}}}\n", 5, "counts: leave this out"),
+        ("openapi: {document: ''}\n", 4, "at least 1 character"),
+        ("openapi: {document: a.json, base_url: crm}\n", 4, "expected an address"),
         ("mcp: {command: [x]}\ntools: {t: {tier: harmless}}\n", 5, "read-only"),
         ("mcp: {command: [x]}\ntools: {t: {roles: {amount: amount}}}\n", 5, "such as $.amount"),
         ("mcp: {command: [x]}\ntools: {t: {roles: {amount: {path: $.a, from: [web]}}}}\n", 5, "directory"),

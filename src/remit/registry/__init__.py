@@ -12,6 +12,7 @@ from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
 from remit.registry.models import Models
 from remit.registry.names import Names, suggestion
+from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
 from remit.registry.reach import Credential, Network
 from remit.registry.registry import Registry
@@ -40,6 +41,7 @@ __all__ = [
     "Models",
     "Names",
     "Network",
+    "OpenApi",
     "PinChange",
     "Registry",
     "Semver",

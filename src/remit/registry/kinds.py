@@ -17,7 +17,7 @@ from remit.tools import Tier
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 #: Forms of a source, besides `mcp.url`, that Remit calls itself: it can inject a credential and check the address.
-_REACHED: tuple[str, ...] = ("models",)
+_REACHED: tuple[str, ...] = ("models", "openapi")
 #: Field to the forms that take it, and what another form has instead.
 _ELSEWHERE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "credential": ((*_REACHED, "sql"), "a server that Remit starts reads its own variable (`env`)"),
@@ -86,8 +86,9 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
     for tool, declared in raw.fields.get("tools", {}).items():
         if tool in statements and declared.get("tier") == Tier.READ:
             problems.append(raw.problem(("tools", tool, "tier"), "a statement writes: its tier is not read-only"))
-        if server is not None and "input" in declared:
-            problems.append(raw.problem(("tools", tool, "input"), "an MCP server's own schema counts: leave this out"))
+        if "input" in declared and (server is not None or "openapi" in raw.fields):
+            told = "the schema that an MCP server or a service's description gives counts: leave this out"
+            problems.append(raw.problem(("tools", tool, "input"), told))
         problems += [
             raw.problem(("tools", tool, "roles", role), f"no rule knows the role {role!r}{near}", "warning")
             for role in declared.get("roles", {})

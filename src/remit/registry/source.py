@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstrai
 from remit.errors import InvalidResource
 from remit.quantities import Money
 from remit.registry.models import Models, ModelsDocument, models
+from remit.registry.openapi import OpenApi, OpenApiDocument, openapi
 from remit.registry.reach import (
     Address,
     Credential,
@@ -34,7 +35,7 @@ from remit.tools import Origin, Role, Tier, Tool
 
 #: What a source can be; `BUILT` are those of this release.
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
-BUILT = ("mcp", "python", "sql", "models")
+BUILT = ("mcp", "openapi", "python", "sql", "models")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 #: Fields of a definition that a tool has of its own; the rest is carried as it came.
 _OWN_FIELDS = frozenset({"name", "description", "inputSchema"})
@@ -134,7 +135,7 @@ class ToolSourceDocument(Document):
     description: StrictStr = Field("", description="What it gives access to.")
     mcp: McpDocument | None = Field(None, description="A server that speaks the Model Context Protocol.")
     python: PythonDocument | None = Field(None, description="Functions of a module, run in Remit's process.")
-    openapi: Any = Field(None, description="Not built in this release: a REST service by its description.")
+    openapi: OpenApiDocument | None = Field(None, description="A REST service by its OpenAPI description, 3.0 or 3.1.")
     sql: SqlDocument | None = Field(None, description="A database: declared queries and writes, guarded free queries.")
     soap: Any = Field(None, description="Not built in this release: a SOAP service.")
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
@@ -175,7 +176,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command`, `url`, `module`, `sql` and `models`."""
+    """Where tools come from: exactly one of `command`, `url`, `openapi`, `module`, `sql` and `models`."""
 
     name: str
     description: str
@@ -190,6 +191,7 @@ class ToolSource:
     tools: Mapping[str, Declaration]
     #: The address of an MCP server over streamable HTTP.
     url: str | None = None
+    openapi: OpenApi | None = None
     #: Put into each call; None where there is none.
     credential: Credential | None = None
     #: What may be reached besides public addresses.
@@ -252,6 +254,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         timeout_seconds=document.timeout_seconds,
         tools={name: _declaration(tool) for name, tool in document.tools.items()},
         url=document.mcp.url if document.mcp else None,
+        openapi=openapi(document.openapi),
         credential=credential(document.credential),
         network=network(document.network),
         models=models(document.models),
