@@ -9,6 +9,7 @@ from remit.config import Settings, read_settings
 from remit.control_plane import ControlPlane, Given, Principal, closing
 from remit.errors import Refusal, RemitError, catalogue
 from remit.gateway import ToolResult, Transport
+from remit.identity import Wish
 from remit.ids import ApprovalId
 from remit.ledger import Store
 from remit.missions import Agent, StepContext
@@ -31,6 +32,7 @@ async def a_mission() -> None:
             assert_type(question, dict[str, Any])
             await plane.approvals.answer(Given(ApprovalId(question["id"]), "approve"), person)
         assert_type(await plane.ledger.export(person, mission=mission), list[bytes])
+        assert_type(await plane.tokens.issue("buyer", person.id, person, Wish(seconds=300)), dict[str, Any])
 
 
 async def an_agent(context: StepContext, given: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from remit.api.context import Body, By, Plane
-from remit.identity import ConfirmationKey, Wish
+from remit.identity import ConfirmationKey, ToolPattern, Wish
 
 routes = APIRouter(tags=["tokens"])
 
@@ -23,7 +23,9 @@ class TokenBody(Body):
     mission: str | None = Field(None, description="A mission of that person; none where not given.", max_length=200)
     seconds: int | None = Field(None, description="How long it lives, 300 to 900; 600 where not given.")
     skills: Names | None = Field(None, description="Skills that it is for; all of the agent's where not given.")
-    tools: Names | None = Field(None, description="Patterns of tools; all of the agent's where not given.")
+    tools: Annotated[list[ToolPattern], Field(max_length=64)] | None = Field(
+        None, description="Patterns of tools; all of the agent's where not given."
+    )
     budget_usd_micros: int | None = Field(None, ge=0, description="The most that may be spent under it.")
     jwk: dict[str, Any] | None = Field(
         None,

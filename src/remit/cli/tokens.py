@@ -41,7 +41,7 @@ def _issue(
 ) -> None:
     """Print a bearer token with which an agent acts for someone, for some minutes.
 
-    It is for clients that cannot sign, on this machine or over mutual TLS: whoever reads it can use it until it ends.
+    It is for clients that cannot sign, on this machine: whoever reads it can use it until it ends.
     """
     if context.invoked_subcommand is not None:
         return
