@@ -9,11 +9,21 @@ REMIT = "Remit"
 DISTURBED = 0.1
 #: What the design owes, by missions at once.
 OWED = {1: 500, 16: 2_000}
+#: The most CPU that one governed call may take, in microseconds.
+OWED_CALL_US = 1_500
 
 
 def text(found: dict[str, Any]) -> str:
     """The whole report."""
-    parts = (_head(found), _race(found), _growth(found), _policy(found), _tokens(found), _conditions(found))
+    parts = (
+        _head(found),
+        _race(found),
+        _growth(found),
+        _door(found),
+        _policy(found),
+        _tokens(found),
+        _conditions(found),
+    )
     return "\n\n".join("\n".join(part) for part in parts)
 
 
@@ -77,6 +87,18 @@ def _growth(found: dict[str, Any]) -> Iterable[str]:
 
 def _blocks(runs: Sequence[dict[str, Any]], what: str) -> list[float]:
     return [median(values) for values in zip(*(run["blocks"][what] for run in runs), strict=True)]
+
+
+def _door(found: dict[str, Any]) -> Iterable[str]:
+    yield "One governed call through the bare door (policy, budget, durable entries): a Python tool, no network"
+    yield f"  {'at once':>7}  {'calls/s':>8} {'':15} {'CPU us/call':>11}  {'on the loop':>14}  {'without door':>15}"
+    for at_once in dict.fromkeys(run["at_once"] for run in found["door"]):
+        runs = [run for run in found["door"] if run["at_once"] == at_once]
+        rates = [run["calls_per_second"] for run in runs]
+        span = f"({min(rates):,.0f} to {max(rates):,.0f})"
+        cpu, loop, direct = (median(run[name] for run in runs) for name in ("cpu_us", "loop_us", "direct_us"))
+        owed = f"  owed {OWED_CALL_US:,}"
+        yield f"  {at_once:7}  {median(rates):8,.0f} {span:15} {cpu:11,.0f}  {loop:14,.0f}  {direct:15.1f}{owed}"
 
 
 def _policy(found: dict[str, Any]) -> Iterable[str]:

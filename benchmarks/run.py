@@ -50,6 +50,8 @@ GROWTH = (
 #: Missions at once, and steps of each.
 SIZES = ((1, 500), (16, 80), (64, 25))
 LONG = 1_000
+#: Calls at once through the bare door, and calls of each.
+DOOR = ((1, 400), (16, 100), (64, 25))
 
 
 def main() -> None:
@@ -82,6 +84,7 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
         "race": [],
         "growth": [],
         "disk": [],
+        "door": [],
     }
     began = time.perf_counter()
     for number in range(repeats):
@@ -94,6 +97,9 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
         for engine in GROWTH:
             _say(f"{number + 1}/{repeats}  {LONG} steps of one mission  {engine.name}")
             found["growth"].append({"engine": engine.name, "repeat": number, **_run(engine, runs, 1, LONG)})
+        for at_once, calls in DOOR:
+            _say(f"{number + 1}/{repeats}  {at_once:2} calls at once through the door")
+            found["door"].append(_run(Engine("door", "door_engine.py", peer=False), runs, at_once, calls))
     _say("policy decisions")
     found |= _answer([sys.executable, str(ENGINES / "policy_engine.py")])
     _say("tokens and signatures")

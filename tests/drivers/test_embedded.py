@@ -171,6 +171,26 @@ def test_a_mission_that_cannot_be_read_stands_still_and_the_others_go_on():
     run(story())
 
 
+def test_a_mission_that_stands_still_is_told_of_once(caplog, monkeypatch):
+    monkeypatch.setattr("remit.drivers.embedded.SWEEP_SECONDS", 0.001)
+
+    async def story():
+        home = await a_home(plan=planner())
+        broken = await home.submit()
+        home.store._canonical[0] = home.store._canonical[0].replace(b'"seq":1', b'"seq":1 ')
+        task, stop = await running(home)
+        while broken not in caplog.text:
+            await asyncio.sleep(0.001)
+
+        await asyncio.sleep(0.02)
+        stop.set()
+        await task
+
+    run(story())
+
+    assert caplog.text.count("stands still") == 1
+
+
 def test_stopping_gives_up_what_is_under_way_and_the_next_driver_goes_on():
     async def story():
         begun, release = asyncio.Event(), asyncio.Event()

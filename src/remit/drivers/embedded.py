@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from remit.errors import DriverReplaced, FactExists, RemitError, StoreUnreachable
 from remit.gateway import micros_of
@@ -33,8 +34,13 @@ class EmbeddedDriver:
     changed: Callable[[ActiveMission], None] = lambda _mission: None
     _advancer: Advancer | None = None
     _active: dict[MissionId, ActiveMission] = field(default_factory=dict)
+    #: What is driven now.
     _tasks: dict[MissionId, asyncio.Task[Rest]] = field(default_factory=dict)
-    _rests: dict[MissionId, Rest] = field(default_factory=dict)
+    #: Drives that ended in an error, since the last look.
+    _failed: list[tuple[MissionId, BaseException]] = field(default_factory=list)
+    #: When time alone makes something due, soonest first; a mission's newest instant is the one that counts.
+    _wakes: list[tuple[int, MissionId]] = field(default_factory=list)
+    _wake_of: dict[MissionId, int] = field(default_factory=dict)
     _again: set[MissionId] = field(default_factory=set)
 
     async def take_over(self) -> int:
@@ -43,7 +49,7 @@ class EmbeddedDriver:
         What this process knew of missions and resources may be old: another one may have driven since.
         """
         epoch = await self.store.take(self.holder)
-        for known in (self._active, self._rests, self._again):
+        for known in (self._active, self._wakes, self._wake_of, self._again, self._failed):
             known.clear()
         if await self.store.changed():
             await self.reload()
@@ -53,7 +59,7 @@ class EmbeddedDriver:
     @property
     def idle(self) -> bool:
         """True where nothing is driven now."""
-        return all(task.done() for task in self._tasks.values())
+        return not self._tasks
 
     @property
     def advancer(self) -> Advancer:
@@ -70,7 +76,7 @@ class EmbeddedDriver:
         """
         task = self._tasks.get(mission)
         if task is None or task.done():
-            task = self._tasks[mission] = asyncio.create_task(self._drive(mission))
+            task = self._begin(mission)
         else:
             self._look_again(mission)
         return await asyncio.shield(task)
@@ -88,7 +94,7 @@ class EmbeddedDriver:
             self._again.discard(mission)
             active = await self._load(mission)
             rest = await self.advancer.advance(active)
-            self._rests[mission] = rest
+            self._wake(mission, rest)
             if rest.ended:
                 self._active.pop(mission, None)
             if mission not in self._again or rest.ended:
@@ -132,27 +138,50 @@ class EmbeddedDriver:
         if task is not None and not task.done():
             self._look_again(mission)
             return
-        if task is None or task.cancelled() or task.exception() is None or not _fatal(task.exception()):
-            self._tasks[mission] = asyncio.create_task(self._drive(mission))
+        if not any(_fatal(error) for _, error in self._failed):
+            self._begin(mission)
+
+    def _begin(self, mission: MissionId) -> asyncio.Task[Rest]:
+        task = self._tasks[mission] = asyncio.create_task(self._drive(mission))
+
+        def over(done: asyncio.Task[Rest]) -> None:
+            if self._tasks.get(mission) is done:
+                del self._tasks[mission]
+            if not done.cancelled() and (error := done.exception()) is not None:
+                self._failed.append((mission, error))
+
+        task.add_done_callback(over)
+        return task
 
     def _raise_fatal(self) -> None:
-        for mission, task in self._tasks.items():
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                if _fatal(error):
-                    raise error
-                if isinstance(error, RemitError):
-                    _LOG.error("mission %s stands still: %s", mission, error.code)
-                else:
-                    raise error
+        """Raise what must stop the driver, and tell once of each mission that stands still."""
+        for mission, error in self._failed:
+            if _fatal(error) or not isinstance(error, RemitError):
+                raise error
+            _LOG.error("mission %s stands still: %s", mission, error.code)
+        self._failed.clear()
+
+    def _wake(self, mission: MissionId, rest: Rest) -> None:
+        if rest.wake_at_us is None or rest.ended:
+            self._wake_of.pop(mission, None)
+        elif self._wake_of.get(mission) != rest.wake_at_us:
+            self._wake_of[mission] = rest.wake_at_us
+            heappush(self._wakes, (rest.wake_at_us, mission))
+
+    def _awake(self) -> set[str]:
+        """What time alone has made due; the cost does not grow with the missions that wait."""
+        now_us = micros_of(self.performer.clock.now())
+        due: set[str] = set()
+        while self._wakes and self._wakes[0][0] < now_us:
+            wake_at_us, mission = heappop(self._wakes)
+            if self._wake_of.get(mission) == wake_at_us:
+                del self._wake_of[mission]
+                due.add(mission)
+        return due
 
     async def _sweep(self) -> set[str]:
         """What another process or time alone has made due."""
-        now_us = micros_of(self.performer.clock.now())
-        due: set[str] = {
-            mission
-            for mission, rest in self._rests.items()
-            if rest.wake_at_us is not None and rest.wake_at_us < now_us and not rest.ended
-        }
+        due = self._awake()
         if await self.store.changed():
             await self.reload()
             due |= {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}

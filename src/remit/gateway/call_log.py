@@ -45,7 +45,8 @@ class CallLog:
         self.turns: Counter[str] = Counter()
         #: By step and call key, in the order of their tries.
         self._calls: dict[tuple[StepId, str], list[Recorded]] = {}
-        self._writes: defaultdict[StepId, list[str]] = defaultdict(list)
+        #: Keys of writes, in the order in which they were first permitted; False once one certainly did nothing.
+        self._writes: defaultdict[StepId, dict[str, bool]] = defaultdict(dict)
         self._acted: defaultdict[StepId, set[str]] = defaultdict(set)
         self._pending: dict[str, tuple[tuple[int, str], str]] = {}
         self.tokens_in = 0
@@ -115,8 +116,7 @@ class CallLog:
 
     def writes(self, step: StepId) -> list[str]:
         """Keys of the step's permitted writes, in order, without those that certainly did nothing."""
-        last = {key: self._calls[step, key][-1].done for key in self._writes[step]}
-        return [key for key, done in last.items() if done is None or done["result"]]
+        return [key for key, stands in self._writes[step].items() if stands]
 
     def _permitted(self, entry: Entry) -> None:
         permit = entry.payload
@@ -126,9 +126,8 @@ class CallLog:
             return  # folded already: tries are counted from 1
         tries.append(Recorded(permit, entry.stream, int(attempt)))
         if permit["sink"]:
-            if permit["try"] == 1:
-                self._writes[StepId(step)].append(permit["key"])
-                self._acted[StepId(step)].add(permit["action"])
+            self._writes[StepId(step)][permit["key"]] = True
+            self._acted[StepId(step)].add(permit["action"])
             if permit["amount"]:
                 self._move(permit["amount"], permit["payee"], 1)
         if permit["model"]:
@@ -143,6 +142,8 @@ class CallLog:
             return  # folded already
         recorded.done = done
         permit = recorded.permit
+        if permit["sink"] and recorded is tries[-1]:
+            self._writes[StepId(step)][permit["key"]] = bool(done["result"])
         self.used_usd_micros += done["used"]
         self.tokens_in += done["tokens"][0]
         self.tokens_out += done["tokens"][1]
