@@ -310,7 +310,7 @@ class TokenExpired(NotAuthentic):
     """The token's time is over."""
 
     code = "token_expired"
-    hint = "Ask for a new token with `remit token`; an agent behind `remit connect` gets it by itself."
+    hint = "Ask for a new token with `remit token`, some time before the old one ends."
 
 
 class TokenTooLong(NotAuthentic):
@@ -331,7 +331,7 @@ class SignatureMissing(NotAuthentic):
     """The request must be signed, and is not."""
 
     code = "signature_missing"
-    hint = "Sign each request with the key that the token confirms; `remit connect` does it for you."
+    hint = "Sign each request with the key that the token confirms; `remit.identity.sign` makes the headers."
 
 
 class SignatureInvalid(NotAuthentic):

@@ -1,8 +1,10 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.identity.tokens import NOW, a_signer, an_identity
 
 from remit.errors import DelegationWidened
-from remit.identity import Granted, Wish, narrow, within_grant
+from remit.identity import Granted, Wish, covers, narrow, within_grant
 
 READER = Granted("reader@2.0.0", ("read", "translate"), ("erp__read_*", "files__*"))
 
@@ -94,3 +96,34 @@ def test_a_first_token_says_no_more_than_the_registry_grants():
     for wish in (Wish(tools=("*",)), Wish(tools=("bank__pay",)), Wish(skills=("fly",))):
         with pytest.raises(DelegationWidened):
             within_grant(wish, granted)
+
+
+PATTERNS = st.lists(st.text("ab_*", min_size=1, max_size=6), max_size=4).map(tuple)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PATTERNS, PATTERNS, st.none() | PATTERNS, st.text("abc_", min_size=1, max_size=8))
+def test_asi03_whatever_is_wished_no_tool_is_won(held, granted, wished, tool):
+    try:
+        passed = narrowed(
+            Wish(tools=wished), parent=an_identity(tools=held), granted=Granted("reader@2.0.0", ("read",), granted)
+        )
+    except DelegationWidened:
+        return
+
+    assert not passed.permits(tool) or (covers(held, tool) and covers(granted, tool))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 10**7), st.none() | st.integers(0, 10**7), st.none() | st.integers(-10, 2000), st.integers(0, 599)
+)
+def test_asi03_whatever_is_wished_no_money_and_no_time_is_won(held, wished, seconds, later):
+    parent = an_identity(budget_usd_micros=held)
+    try:
+        passed = narrowed(Wish(budget_usd_micros=wished, seconds=seconds), parent=parent, at=NOW + later)
+    except DelegationWidened:
+        return
+
+    assert 0 <= passed.budget_usd_micros <= held
+    assert passed.issued_at_us < passed.expires_at_us <= parent.expires_at_us

@@ -7,7 +7,7 @@ from typing import Any
 from remit.control_plane.core import Core, iso
 from remit.control_plane.resources import Resources
 from remit.control_plane.token_view import KEYS, REVOKED, TOKENS, require_active, require_agent
-from remit.errors import FactExists, Halted, InvalidInput, MissionEnded, NotFound, RightsExceeded
+from remit.errors import FactExists, Halted, InvalidInput, MissionEnded, NotFound, RightsExceeded, StoreUnreachable
 from remit.identity import (
     SECONDS_DEFAULT,
     SECONDS_MAX,
@@ -268,7 +268,7 @@ class Tokens:
         try:
             payload = {"key": key.kid, "epoch": key.epoch}
             await self._write("token.rotated", payload, actor, writes, fact=f"token-key/{key.epoch}")
-        except FactExists:
+        except (FactExists, StoreUnreachable):  # nothing was written: nobody will ever ask for this key
             core.token_keys.remove(key.kid)
             raise
         return key

@@ -62,7 +62,7 @@ class Authenticator:
             path: as it was sent, still percent-encoded.
             query: without the question mark.
             body: all of it.
-            loopback: the peer is on this machine, or mutual TLS has shown who it is: a bearer token will do.
+            loopback: the request began on this machine, or mutual TLS has shown who sent it: a bearer token will do.
 
         Raises:
             Unauthenticated: there is no token.
@@ -124,7 +124,9 @@ class Authenticator:
     def _check_bearer(headers: Sequence[tuple[str, str]], *, loopback: bool) -> None:
         if not loopback:
             raise SignatureMissing(
-                "A token without a key is taken from this machine only, or over mutual TLS.", rule="bearer_not_local"
+                "A token without a key is taken from this machine only, and not through a proxy.",
+                hint="Ask for a token that confirms your key, and sign each request with it.",
+                rule="bearer_not_local",
             )
         if any(name.lower() in _SIGNING for name, _ in headers):
             raise SignatureInvalid(
