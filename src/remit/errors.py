@@ -488,6 +488,14 @@ class Internal(Fault):
     hint = "The log of the process has the cause; what was answered before is on record and is not lost."
 
 
+class FilterBroken(Fault):
+    """A filter for personal data does not do what it must."""
+
+    code = "filter_broken"
+    retryable = False
+    hint = "Do not go on with this release; report it, and take `redact` out of the policy only if that is acceptable."
+
+
 class KeyMissing(Fault):
     """The key that opens this home's bodies is missing or wrong."""
 

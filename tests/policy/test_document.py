@@ -41,7 +41,6 @@ def told(fields):
         ("tools: [pay]", "tools[0]", "expected SOURCE__TOOL"),
         ("tools: ['bank__[a-z]']", "tools[0]", "is no tool"),
         ("mode: silent", "mode", "'enforce' or 'shadow'"),
-        ("redact: [email]", "redact", "redaction is not built in this release"),
         ("redact_by: tokenise", "redact_by", "nothing to redact"),
         ("agent: payer", "agents", "write either agent or agents"),
         ("approvers: []", "approvers", "at least 1 item"),

@@ -9,7 +9,7 @@ from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.token_view import read_view
 from remit.errors import InvalidResource, RemitError
-from remit.gateway import Controls
+from remit.gateway import Controls, check_filters
 from remit.gateway.enforce import MODEL_SOURCE
 from remit.identity import Principal, Right, require
 from remit.ids import StreamId
@@ -111,7 +111,9 @@ class Resources:
         tools += await self._model_tools()
         registry = Registry.build(stored.values(), tools)
         rates = self._rates()
-        policies = PolicySet.compile(policies_in(stored.values()), rates, registry.names.agents)
+        written = policies_in(stored.values())
+        check_filters(kind for policy in written for kind in policy.redact)
+        policies = PolicySet.compile(written, rates, registry.names.agents)
         halts = frozenset(scope for scope, _ in await core.store.records("halt"))
         standing = tuple(
             StandingApprovalDocument.model_validate(resource.fields).to_standing()

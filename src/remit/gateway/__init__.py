@@ -12,6 +12,7 @@ from remit.gateway.enforce import Answer, Door, RunTape, micros_of
 from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import LoopGuard, check_recursion
 from remit.gateway.limits import Admission
+from remit.gateway.redact import Redaction, check_filters
 from remit.gateway.transport import Checking, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Priced",
     "Question",
     "Recorded",
+    "Redaction",
     "Relay",
     "RunTape",
     "Streaming",
@@ -39,6 +41,7 @@ __all__ = [
     "Transport",
     "Usage",
     "check_arguments",
+    "check_filters",
     "check_flow",
     "check_recursion",
     "leaves",

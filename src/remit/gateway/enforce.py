@@ -7,7 +7,7 @@ identify > halted? > resolve and check pin > validate arguments > answer from th
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -39,6 +39,7 @@ from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
 from remit.gateway.limits import Admission
+from remit.gateway.redact import Redaction
 from remit.gateway.remedy import remedy_for
 from remit.gateway.transport import Checking, Priced, Relay, Streaming, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
@@ -213,6 +214,8 @@ class _Way:
     asked: tuple[Decision, Request] | None = None
     #: True once the call stands on record: what comes of it is its outcome, not a refusal.
     on_record: bool = False
+    #: What policy wants masked; None where it wants nothing.
+    redaction: Redaction | None = None
 
     async def through(self) -> Answer:
         door, caller, call, log = self.door, self.caller, self.call, self.log
@@ -254,6 +257,7 @@ class _Way:
         if not decision.permit:
             raise _denied(decision)
         _check_can_be_met(decision)
+        self.redaction = Redaction.owed(decision.obligations, self._digest)
         # data flow
         questions = check_flow(tool, call.arguments, log.known, self._digest)
         # waiting obligations
@@ -337,6 +341,8 @@ class _Way:
             return await self._settle(tool, recorded, result)
         if tool.idempotent and recorded.attempt > self.caller.attempt - _WRITE_TRIES_MAX:
             # The same key once more: the tool answers with what it did, or does it now, once.
+            decision = self.door.controls.policies.decide(self._request(tool))
+            self.redaction = Redaction.owed(decision.obligations, self._digest)
             return await self._carry_out(tool, recorded)
         raise Suspended(
             self.call,
@@ -512,7 +518,7 @@ class _Way:
         try:
             if transport is None:
                 raise ToolUnavailable(f"The source {tool.source} is not connected.")
-            result = await self.door.carry(transport, self.caller, tool, self.call, self.key)
+            result = await self.door.carry(transport, self.caller, tool, self._to_be_sent(tool), self.key)
         except Halted:
             await self.door._write_off(recorded, self.log, None, used=recorded.permit["hold"])  # noqa: SLF001
             raise
@@ -527,8 +533,26 @@ class _Way:
         admission.answered(tool.source)
         return await self._settle(tool, recorded, result)
 
+    def _to_be_sent(self, tool: Tool) -> Call:
+        """The call as its transport gets it: what policy wants masked leaves for no model, and comes in no pieces."""
+        if self.redaction is None:
+            return self.call
+        arguments = self.redaction.of(self.call.arguments) if tool.model else self.call.arguments
+        return replace(self.call, arguments=arguments, on_part=None, line=None)
+
+    def _redacted(self, result: ToolResult) -> ToolResult:
+        if self.redaction is None:
+            return result
+        return replace(
+            result,
+            content=self.redaction.of(result.content),
+            error=self.redaction.of(result.error),
+            raw=self.redaction.of(result.raw),
+        )
+
     async def _settle(self, tool: Tool, recorded: Recorded, result: ToolResult) -> Answer:
         door, caller, permit = self.door, self.caller, recorded.permit
+        result = self._redacted(result)
         content = result.content if result.error is None else {"error": result.error}
         pointer, body = door.vault.seal(caller.mission, content)
         if len(body.data) > _RESULT_BYTES_MAX:
@@ -558,6 +582,7 @@ class _Way:
             "known": known,
             "trusted": trusted,
             **({"raw": raw_cid} if raw_cid else {}),
+            **({"redacted": dict(self.redaction.found)} if self.redaction and self.redaction.found else {}),
         }
         draft = Draft(
             stream=recorded.stream,
@@ -629,7 +654,7 @@ def _relays(transport: type) -> bool:
 def _check_can_be_met(decision: Decision) -> None:
     """Refuse a permit with an obligation that this door cannot meet: an unmet obligation is a deny."""
     for owed in decision.obligations:
-        if owed.kind != "approval":
+        if owed.kind not in {"approval", "redact"}:
             raise NotBuilt(f"{owed.policy} wants more of this call: {owed.message}.", rule=owed.rule)
 
 

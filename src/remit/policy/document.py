@@ -18,8 +18,6 @@ APPROVAL_EXPIRES_HOURS = 168
 
 #: Kinds of personal data that a policy may have masked or tokenised.
 PersonalData = Literal["email", "phone", "iban", "card", "ip_address", "national_id"]
-#: True once the door has a filter that does it; until then a policy that asks for it is refused.
-REDACTS = False
 
 _AGENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 
@@ -228,9 +226,6 @@ def _together(raw: RawResource) -> list[Problem]:
     if fields.get("agent") is None and fields.get("agents") is None:
         told = "no agent is named, so the policy holds for every agent; write agents: ['*'] to say so"
         problems.append(raw.problem((), told, "warning"))
-    if fields.get("redact") is not None and not REDACTS:
-        told = "redaction is not built in this release: nothing would mask the data; leave the field out"
-        problems.append(raw.problem(("redact",), told))
     if "redact_by" in fields and fields.get("redact") is None:
         problems.append(raw.problem(("redact_by",), "there is nothing to redact: write redact, or leave this out"))
     seen: set[str] = set()
