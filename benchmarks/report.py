@@ -7,6 +7,8 @@ from typing import Any
 REMIT = "Remit"
 #: Above this share of the cores for other processes a run says little.
 DISTURBED = 0.1
+#: What the design owes for one decision of policy, in microseconds.
+OWED_DECISION_US = 5
 #: What the design owes, by missions at once.
 OWED = {1: 500, 16: 2_000}
 #: The most CPU that one governed call may take, in microseconds.
@@ -20,7 +22,7 @@ def text(found: dict[str, Any]) -> str:
         _race(found),
         _growth(found),
         _door(found),
-        _policy(found),
+        policy(found),
         _tokens(found),
         _conditions(found),
     )
@@ -101,11 +103,24 @@ def _door(found: dict[str, Any]) -> Iterable[str]:
         yield f"  {at_once:7}  {median(rates):8,.0f} {span:15} {cpu:11,.0f}  {loop:14,.0f}  {direct:15.1f}{owed}"
 
 
-def _policy(found: dict[str, Any]) -> Iterable[str]:
+def policy(found: dict[str, Any]) -> Iterable[str]:
+    """Decisions of policy alone."""
     yield "One decision of policy (4 rules in each, critical tool); the first for an agent and a tool makes its plan"
     yield f"  {'policies':>8}  {'that name the agent':>19}  {'us':>8}  {'first us':>9}"
     for one in found["decisions"]:
         yield f"  {one['policies']:8,}  {one['naming']:19,}  {one['us']:8,.1f}  {one['first_us']:9,.0f}"
+    yield ""
+    yield "Beside evaluators with the same policies, one of which names the agent (us of processor time; Remit's answer"
+    yield f"alone lists every rule that spoke with its values; owed {OWED_DECISION_US} at 1,000)"
+    own = {str(one["policies"]): one["us"] for one in found["decisions"] if one["naming"] == 1}
+    counts = sorted(own, key=int)
+    yield f"  {'':34}" + "".join(f"{int(count):>10,}" for count in counts)
+    for engine, times in [(REMIT, own), *((one["engine"], one["us"]) for one in found["deciding"])]:
+        if times is not None:
+            yield f"  {engine:34}" + "".join(f"{times[count]:10,.1f}" for count in counts)
+    for one in found["deciding"]:
+        if one["us"] is None:
+            yield f"  {one['engine']} could not be measured: {one['because']}"
 
 
 def _tokens(found: dict[str, Any]) -> Iterable[str]:

@@ -47,6 +47,11 @@ GROWTH = (
     Engine("LangGraph, sync, all results", "langgraph_engine.py", "sync+list"),
     Engine("DBOS", "dbos_engine.py"),
 )
+#: Evaluators of policies, each a script of its own.
+DECIDING = (
+    Engine("agent-governance-toolkit", "agt_policy_engine.py"),
+    Engine("cedarpy", "cedar_policy_engine.py"),
+)
 #: Missions at once, and steps of each.
 SIZES = ((1, 500), (16, 80), (64, 25))
 LONG = 1_000
@@ -66,6 +71,9 @@ def main() -> None:
         return
     if not PEERS.exists():
         sys.exit("The peers are not installed; `make bench` does it.")
+    if given.policies:
+        print("\n".join(report.policy(measure_policies())))
+        return
     found = measure(runs, repeats=1 if given.quick else given.repeats)
     (BENCH / "latest.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     text = report.text(found)
@@ -100,14 +108,27 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
         for at_once, calls in DOOR:
             _say(f"{number + 1}/{repeats}  {at_once:2} calls at once through the door")
             found["door"].append(_run(Engine("door", "door_engine.py", peer=False), runs, at_once, calls))
-    _say("policy decisions")
-    found |= _answer([sys.executable, str(ENGINES / "policy_engine.py")])
+    found |= measure_policies()
     _say("tokens and signatures")
     found |= _answer([sys.executable, str(ENGINES / "token_engine.py")])
     found["load_after"] = machine.load()
     found["seconds"] = time.perf_counter() - began
     _say("")
     return found
+
+
+def measure_policies() -> dict[str, Any]:
+    """Decisions of policy, beside the peers' evaluators; one that cannot be run is named with its reason."""
+    _say("policy decisions")
+    found = _answer([sys.executable, str(ENGINES / "policy_engine.py")])
+    beside = []
+    for engine in DECIDING:
+        _say(f"policy decisions  {engine.name}")
+        try:
+            beside.append(_answer([str(PEERS), str(ENGINES / engine.script)]))
+        except SystemExit as failed:
+            beside.append({"engine": engine.name, "us": None, "because": str(failed)})
+    return {**found, "deciding": beside}
 
 
 def profile(runs: Path) -> None:
@@ -127,7 +148,7 @@ def _run(engine: Engine, runs: Path, missions: int, steps: int, *more: str) -> d
 
 def _answer(command: list[str]) -> dict[str, Any]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR") if name in os.environ}
-    environment = {**kept, "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"}
+    environment = {**kept, "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(f"{Path(command[1]).name} failed; its words stand above.")
@@ -145,6 +166,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="once instead of several times")
     parser.add_argument("--repeats", type=int, default=3, help="how often each comparison is run (default 3)")
+    parser.add_argument("--policies", action="store_true", help="only decisions of policy")
     parser.add_argument("--profile", action="store_true", help="where Remit's own time goes, instead of the table")
     parser.add_argument("--folder", type=Path, default=BENCH, help="where stores are made (default .bench)")
     parser.add_argument("--save", type=Path, help="also write the table as a Markdown page")

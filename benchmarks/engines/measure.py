@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +113,35 @@ def result(meter: Meter, told: Order, **more: Any) -> dict[str, Any]:
     if told.missions == 1:
         answer["blocks"] = meter.blocks(told.steps)
     return answer
+
+
+#: Policies in force, when decisions are timed.
+POLICIES = (10, 100, 1_000)
+_DECIDING_SECONDS = 0.05
+_TRIES = 15
+
+
+def decisions(engine: str, deciding: Callable[[int], Callable[[], None]]) -> dict[str, Any]:
+    """The median time of one decision in microseconds, by the number of policies; `deciding` makes what decides."""
+    return {"engine": engine, "us": {str(count): median_us(deciding(count)) for count in POLICIES}}
+
+
+def median_us(decide: Callable[[], Any]) -> float:
+    """The median of several stretches, each long enough to be timed, in microseconds of processor time.
+
+    Deciding waits for nothing, so time of the clock would only add what other processes took.
+    """
+    decide()
+    begin = time.process_time()
+    decide()
+    often = max(5, int(_DECIDING_SECONDS / max(time.process_time() - begin, 1e-6)))
+    times = []
+    for _ in range(_TRIES):
+        begin = time.process_time()
+        for _ in range(often):
+            decide()
+        times.append((time.process_time() - begin) / often)
+    return sorted(times)[len(times) // 2] * 1e6
 
 
 def answer(found: dict[str, Any]) -> None:

@@ -1,10 +1,10 @@
 """How long one decision of policy takes, with few and with many policies in force."""
 
-import statistics
 import time
+from functools import partial
 from typing import Any
 
-from measure import answer
+from measure import POLICIES, answer, median_us
 
 from remit.policy import Policy, PolicySet, Request
 from remit.quantities import Money
@@ -18,10 +18,8 @@ TOOL = Tool(
     Tier.CRITICAL,
     roles=(Role("amount", "amount", frozenset()), Role("payee", "payee", frozenset())),
 )
-SIZES = (10, 100, 1_000)
 #: Policies that name the agent that asks; the others name others. With `None` all do.
 NAMING = (1, 3, None)
-TRIES, DECISIONS = 15, 2_000
 
 
 def a_policy(number: int, agent: str) -> Policy:
@@ -67,15 +65,13 @@ def measured(count: int, *, naming: int) -> dict[str, Any]:
     first = time.perf_counter() - begin
     assert decision.permit
     assert len({spoken.policy for spoken in decision.spoken}) == naming
-    decisions = max(50, DECISIONS // naming)
-    times = []
-    for _ in range(TRIES):
-        begin = time.perf_counter()
-        for _ in range(decisions):
-            chosen.decide(request)
-        times.append((time.perf_counter() - begin) / decisions)
-    return {"policies": count, "naming": naming, "us": statistics.median(times) * 1e6, "first_us": first * 1e6}
+    return {
+        "policies": count,
+        "naming": naming,
+        "us": median_us(partial(chosen.decide, request)),
+        "first_us": first * 1e6,
+    }
 
 
 if __name__ == "__main__":
-    answer({"decisions": [measured(size, naming=naming or size) for naming in NAMING for size in SIZES]})
+    answer({"decisions": [measured(size, naming=naming or size) for naming in NAMING for size in POLICIES]})

@@ -1,8 +1,8 @@
 """What is asked of policy, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from remit.quantities import Money
 from remit.tools import Tool
@@ -40,23 +40,37 @@ class Request:
     turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(NamedTuple):
     """One rule that had something to say about a call."""
 
     #: The policy's name; empty where the rule is built in.
     policy: str
     rule: str
     effect: Effect
-    #: With the values that were compared: for people who may see the call.
-    message: str
-    #: The same without values that may be personal: for errors and agents. Empty where `message` holds none.
+    #: The sentence, or what makes it: most are never read, and a sentence costs more than the comparison it tells of.
+    told: str | Callable[[], str]
+    #: The same without values that may be personal: for errors and agents. Empty where the sentence holds none.
     plain: str = ""
+
+    @property
+    def message(self) -> str:
+        """With the values that were compared: for people who may see the call."""
+        return self.told if isinstance(self.told, str) else self.told()
 
     @property
     def public(self) -> str:
         """The message as it may stand in an error."""
         return self.plain or self.message
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spoken) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.policy, self.rule, self.effect))
+
+    def to_json(self) -> dict[str, str]:
+        """The same as plain values."""
+        return {"policy": self.policy, "rule": self.rule, "effect": self.effect, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)

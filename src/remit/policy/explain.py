@@ -35,7 +35,20 @@ def explain(decision: Decision) -> str:
 
 def to_json(decision: Decision) -> dict[str, Any]:
     """The same as plain values."""
-    return {"answer": decision.answer, **asdict(decision)}
+    shadow = decision.shadow
+    return {
+        "answer": decision.answer,
+        "permit": decision.permit,
+        "spoken": [told.to_json() for told in decision.spoken],
+        "obligations": [asdict(owed) for owed in decision.obligations],
+        "policy_hash": decision.policy_hash,
+        "shadow": shadow
+        and {
+            "answer": shadow.answer,
+            "differs": shadow.differs,
+            "spoken": [told.to_json() for told in shadow.spoken],
+        },
+    }
 
 
 def check(policies: Iterable[Policy]) -> list[Problem]:

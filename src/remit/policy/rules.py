@@ -76,12 +76,12 @@ def _spending(policy: Policy, limit: Money, rates: Rates | None) -> Rule:
         if amount is None:
             return absent
         total, unknown = spent_with(request.mission_spent, amount, currency, rates)
-        told = f"the mission's total with this call is {currency} {_text(total)}, the limit {shown}"
-        if total > most:
-            return Spoken(name, "spending_limit", "deny", told)
-        if unknown:
-            return Spoken(name, "spending_limit", "ask", f"{unknown}; of the rest {told}")
-        return Spoken(name, "spending_limit", "note", told)
+
+        def told() -> str:
+            compared = f"the mission's total with this call is {currency} {_text(total)}, the limit {shown}"
+            return f"{unknown}; of the rest {compared}" if unknown and total <= most else compared
+
+        return Spoken(name, "spending_limit", "deny" if total > most else "ask" if unknown else "note", told)
 
     return rule
 
@@ -99,11 +99,14 @@ def _approval(policy: Policy, limit: Money, rates: Rates | None) -> Rule:
         # Where the tool names no payee, all that the mission spent might have gone to this one.
         spent = request.payee_spent if payee else request.mission_spent
         total, unknown = spent_with(spent, amount, currency, rates)
-        told = f"with this call {payee or 'the mission'!r} gets {currency} {_text(total)} in all, the limit is {shown}"
-        if total > most:
+
+        def told() -> str:
+            who = payee or "the mission"
+            compared = f"with this call {who!r} gets {currency} {_text(total)} in all, the limit is {shown}"
+            return f"{unknown}; of the rest {compared}" if unknown and total <= most else compared
+
+        if total > most or unknown:
             return Spoken(name, over, "ask", told)
-        if unknown:
-            return Spoken(name, over, "ask", f"{unknown}; of the rest {told}")
         return Spoken(name, LEAVE, "permit", told)
 
     return rule
@@ -114,7 +117,7 @@ def spent_with(spent: Mapping[str, int], amount: Money, currency: str, rates: Ra
 
     What is below zero counts as nothing, so that no credit makes room under a limit.
     """
-    if amount.currency == currency and amount.micros >= 0 and spent.keys() <= {currency}:
+    if amount.currency == currency and amount.micros >= 0 and (not spent or (len(spent) == 1 and currency in spent)):
         return max(spent.get(currency, 0), 0) + amount.micros, ""
     total = 0
     unknown = ""
