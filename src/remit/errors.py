@@ -112,7 +112,7 @@ class PinBroken(Refusal):
     """The tool's definition is not the one that was accepted."""
 
     code = "pin_broken"
-    hint = "Compare the definitions with `remit tools --json`; apply the source again to accept the new one."
+    hint = "`remit doctor` shows what changed; a person accepts it by applying the source's file again."
 
 
 class FlowRefused(Refusal):

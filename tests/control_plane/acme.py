@@ -22,6 +22,11 @@ async def wait_for_file(context: StepContext, given: Mapping[str, Any]) -> dict[
     return {}
 
 
+async def look(context: StepContext, given: Mapping[str, Any]) -> Any:
+    """Ask the far server, and be done."""
+    return await context.call("far__look", {"name": given["vendor"]})
+
+
 def vendor(name: str) -> dict[str, str]:
     """Who a vendor is."""
     return {"id": "V-1", "name": name}

@@ -24,6 +24,7 @@ from remit.errors import (
     NoPolicy,
     NotBuilt,
     NotGranted,
+    PinBroken,
     PolicyDenied,
     PriceUnknown,
     Refusal,
@@ -39,6 +40,7 @@ from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
 from remit.gateway.limits import Admission
+from remit.gateway.pins import PinWatch
 from remit.gateway.redact import Redaction
 from remit.gateway.remedy import remedy_for
 from remit.gateway.transport import Checking, Priced, Relay, Streaming, ToolResult, Transport
@@ -100,6 +102,7 @@ class Door:
     #: Calls under way, so that a halt can cut them: task to agent, tool, mission and whether it writes.
     under_way: dict[asyncio.Task[Any], tuple[Caller, Tool]] = field(default_factory=dict)
     _cut: set[asyncio.Task[Any]] = field(default_factory=set)
+    pins: PinWatch = field(default_factory=PinWatch)
     #: Balances that were opened; a mission's own is opened when it is submitted, an agent's at its first call.
     opened: set[str] = field(default_factory=set)
 
@@ -228,6 +231,8 @@ class _Way:
         # resolve and check pin
         tool = controls.registry.tool(call.tool)
         _check_granted(principal, caller, tool)
+        if door.pins.broken(controls.registry, tool):
+            await self._look_at_pin(tool)  # it may offer again what was accepted
         # validate arguments
         check_arguments(tool, call.arguments)
         transport = door.transports.get(tool.source)
@@ -268,6 +273,7 @@ class _Way:
             log.reserve(self.key, (request.amount.micros, request.amount.currency), self._payee(request.payee))
         # admit
         async with door.admission.admit(tool.source):
+            await self._look_at_pin(tool)
             # budget hold, record intent
             recorded = await self._record_intent(tool, request, decision, action)
             self.on_record = True
@@ -308,6 +314,15 @@ class _Way:
             _LOG.error("refusal not on record: %s %s (%s)", self.call.tool, no.code, unwritable.code)
 
     # --- the parts, in the order of the way
+
+    async def _look_at_pin(self, tool: Tool) -> None:
+        """The pin once more, now that the source may be connected: what it offers is what was accepted, or no call."""
+        transport = self.door.transports.get(tool.source)
+        try:
+            await self.door.pins.look(self.door.controls.registry, transport, tool, self._to_be_sent(tool).line)
+        except ToolUnreachable:
+            self.door.admission.unreachable(tool.source)
+            raise
 
     def _name_call(self, tool: Tool) -> None:
         self.arguments_digest = self._digest(dict(self.call.arguments))
@@ -518,6 +533,7 @@ class _Way:
         try:
             if transport is None:
                 raise ToolUnavailable(f"The source {tool.source} is not connected.")
+            await self._still_pinned(transport, tool)
             result = await self.door.carry(transport, self.caller, tool, self._to_be_sent(tool), self.key)
         except Halted:
             await self.door._write_off(recorded, self.log, None, used=recorded.permit["hold"])  # noqa: SLF001
@@ -549,6 +565,13 @@ class _Way:
             error=self.redaction.of(result.error),
             raw=self.redaction.of(result.raw),
         )
+
+    async def _still_pinned(self, transport: Transport, tool: Tool) -> None:
+        """A source that connected anew since the intent was recorded is looked at anew; nothing was sent yet."""
+        try:
+            await self.door.pins.look(self.door.controls.registry, transport, tool, self._to_be_sent(tool).line)
+        except PinBroken as broken:
+            raise ToolUnavailable(broken.detail, rule=broken.rule) from broken
 
     async def _settle(self, tool: Tool, recorded: Recorded, result: ToolResult) -> Answer:
         door, caller, permit = self.door, self.caller, recorded.permit

@@ -113,6 +113,18 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Offering(Protocol):
+    """A transport whose source may come to offer something else than what was accepted."""
+
+    async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:
+        """As `Transport.definitions`, but asked only once while nothing changes; connects where need be.
+
+        Of the session that would carry a call on this line. The same object is given back until it was asked again.
+        """
+        ...
+
+
+@runtime_checkable
 class Streaming(Protocol):
     """A transport that can hand an answer over piece by piece, besides giving it whole at the end."""
 

@@ -9,8 +9,9 @@ from remit.adapters.egress import EgressClient, EgressTransport
 from remit.adapters.mcp.answers import read_result
 from remit.adapters.mcp.http_session import HttpSession
 from remit.adapters.mcp.messages import Answered
+from remit.adapters.mcp.offered import Offered
 from remit.errors import AnswerTooLong, ToolUnavailable, ToolUnreachable
-from remit.gateway.transport import ToolResult
+from remit.gateway.transport import Line, ToolResult
 from remit.tools import Tool
 
 IDEMPOTENCY_KEY = "remit/idempotency-key"
@@ -31,6 +32,7 @@ class McpHttpTransport:
         self._client = EgressClient(egress)
         self._session = HttpSession(self._client, url)
         self._timeout_seconds = timeout_seconds
+        self._offered = Offered(self.definitions)
         #: Where a tool's arguments go besides the body, by its pin.
         self._mirrors: dict[str, Mapping[tuple[str, ...], str]] = {}
 
@@ -65,6 +67,9 @@ class McpHttpTransport:
             if not isinstance(cursor, str):
                 return found
         raise ToolUnreachable(f"The server's list of tools has more than {_PAGES_MAX} pages.")
+
+    async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002 -- one session for all
+        return await self._offered.current(lambda: (self._session.agreed, self._session.changes))
 
     async def close(self) -> None:
         try:

@@ -39,6 +39,8 @@ class Peer:
         self._questions: set[asyncio.Task[None]] = set()
         #: Counts what was heard, so that silence can be told from being busy with others.
         self.heard = 0
+        #: How often the server has said that its tools changed.
+        self.changes = 0
         #: Hears what concerns no request in flight; None where the session is shared, and nobody may hear the rest.
         self._owner = owner
 
@@ -156,6 +158,7 @@ class Peer:
         self.send({"jsonrpc": "2.0", "id": number, **outcome})
 
     async def _told(self, method: str, params: Mapping[str, Any]) -> None:
+        self.changes += method == "notifications/tools/list_changed"
         if method == "notifications/progress":
             token = params.get("progressToken")
             line = self._lines.get(token) if isinstance(token, int) else None

@@ -49,6 +49,11 @@ class Session:
         """Whether its process is gone."""
         return self._keeper.done()
 
+    @property
+    def changes(self) -> int:
+        """How often the server has said that its tools changed."""
+        return self._peer.changes
+
     async def opened(self, seconds: float) -> None:
         """Return when the server has agreed on a protocol.
 

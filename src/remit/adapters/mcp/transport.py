@@ -5,8 +5,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from remit.adapters.mcp.answers import result
+from remit.adapters.mcp.offered import Offered
 from remit.adapters.mcp.server import Launch, ServerProcess
 from remit.adapters.mcp.session import Session
 from remit.adapters.sandbox import Limits
@@ -102,6 +104,8 @@ class McpStdioTransport:
         #: With those that were replaced and still end.
         self._sessions: set[Session] = set()
         self._starting: asyncio.Task[Session] | None = None
+        #: What each session's server offers; every process may be another one.
+        self._offered: WeakKeyDictionary[Session, Offered] = WeakKeyDictionary()
         self._warned = False
         self._closed = False
 
@@ -132,7 +136,9 @@ class McpStdioTransport:
             await session.close()
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
-        session = await self._opened()
+        return await self._definitions(await self._opened())
+
+    async def _definitions(self, session: Session) -> Sequence[Mapping[str, Any]]:
         capabilities = session.offers.get("capabilities") or {}
         offered = await session.tools(self._timeout_seconds) if capabilities.get("tools") is not None else ()
         names = {tool.get("name") for tool in offered if isinstance(tool, dict)}
@@ -146,6 +152,13 @@ class McpStdioTransport:
                 if name not in names
             ),
         ]
+
+    async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:
+        session = await (self._dialled(line) if line is not None and line.owner else self._opened())
+        kept = self._offered.get(session)
+        if kept is None:
+            kept = self._offered[session] = Offered(lambda: self._definitions(session))
+        return await kept.current(lambda: session.changes)
 
     async def close(self) -> None:
         self._closed = True
