@@ -1,6 +1,7 @@
 """The path of one call through the budget tree, as movements for the journal."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from remit.ledger import MoveBalance, OpenBalance, Write
 
@@ -37,9 +38,15 @@ class BudgetPath:
 
     def hold(self, worst_micros: int) -> tuple[Write, ...]:
         """Hold the worst case everywhere, or nowhere: the journal refuses the commit as a whole."""
-        return tuple(MoveBalance(name, held=worst_micros) for name in self.names)
+        return _moves(self, 0, worst_micros)
 
     def settle(self, held_micros: int, used_micros: int) -> tuple[Write, ...]:
         """Turn a hold into what was used; the rest is free again."""
         used = min(used_micros, held_micros)  # what was held is the most that may be booked: zero overshoot
-        return tuple(MoveBalance(name, used=used, held=-held_micros) for name in self.names)
+        return _moves(self, used, -held_micros)
+
+
+@lru_cache(maxsize=1024)
+def _moves(path: BudgetPath, used: int, held: int) -> tuple[Write, ...]:
+    # The calls of one mission mostly hold and settle the same few amounts.
+    return tuple([MoveBalance(name, used, held) for name in path.names])

@@ -12,10 +12,12 @@ import orjson
 from remit.adapters.sqlite.connection import connect, translated
 from remit.errors import RemitError, StoreCorrupted, StoreUnreachable
 from remit.ids import DEFAULT_TENANT, StreamId
-from remit.ledger import Balance, Batch, Commit, Entry, Head, Result, parse, settle
+from remit.ledger import Balance, Batch, Commit, Entry, Head, PutBlob, Result, parse, settle
 
 #: Heads, balances and facts kept in memory between transactions; beyond it they are read again.
 _CACHED_MAX = 50_000
+#: How many bodies are kept in memory after they were written, and the largest of them: 4 MB in all at the most.
+_RECENT_MAX, _RECENT_BYTES_MAX = 2_000, 2_000
 #: The last entry of each stream of a JSON list, and whether any of the stream's entries closed it.
 _HEADS = """
     SELECT asked.value, last.seq, last.hash, EXISTS (SELECT 1 FROM entry WHERE stream = asked.value AND closes)
@@ -33,6 +35,7 @@ class SqliteStore:
         self._reading = connect(path)
         self._writing = connect(path)
         self._view = _SqliteView(self._writing)
+        self._recent = _RecentBodies()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="remit-journal")
         self._waiting: list[tuple[Commit, asyncio.Future[tuple[Entry, ...]]]] = []
         self._pump: asyncio.Task[None] | None = None
@@ -97,6 +100,8 @@ class SqliteStore:
 
     async def blob(self, space: str, cid: str) -> bytes | None:
         """A body."""
+        if (recent := self._recent.get((space, cid))) is not None:
+            return recent
         rows = self._rows("SELECT data FROM blob WHERE space = ? AND cid = ?", (space, cid))
         return bytes(rows[0][0]) if rows else None
 
@@ -181,6 +186,7 @@ class SqliteStore:
                 _roll_back(self._writing)
                 raise
             self._view.remember(batch)
+            self._recent.keep(batch.blobs)
         return results
 
     def _insert(self, batch: Batch) -> None:
@@ -210,6 +216,26 @@ class SqliteStore:
         with translated(self.path):
             (version,) = self._writing.execute("PRAGMA data_version").fetchone()
         return int(version)
+
+
+class _RecentBodies:
+    """Small bodies as they were just written, still encrypted: a plan's inputs are mostly used soon after.
+
+    A body is named by its content: of two sealings either opens to the same, so what is kept here cannot become old.
+    Filled by the writer's thread.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], bytes] = {}
+        self.get = self._kept.get
+
+    def keep(self, blobs: Sequence[PutBlob]) -> None:
+        kept = self._kept
+        for blob in blobs:
+            if len(blob.data) <= _RECENT_BYTES_MAX:
+                kept.setdefault((blob.space, blob.cid), blob.data)
+        while len(kept) > _RECENT_MAX:
+            del kept[next(iter(kept))]
 
 
 class _SqliteView:
