@@ -21,6 +21,7 @@ from remit.adapters.openapi import OpenApiTransport
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
+from remit.adapters.soap import SoapTransport
 from remit.adapters.sql import SqlTransport
 from remit.adapters.sqlite import SqliteStore
 from remit.adapters.system import KeyFolder, SystemClock, SystemIds
@@ -179,22 +180,19 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
     if source.module is not None:
         return PythonTransport(source.module, bindings={"home": str(settings.home)}, clock=clock)
-    if source.url is not None:
-        return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
-    if source.openapi is not None:
-        return _openapi(source, source.openapi, settings)
-    if source.models is not None:
-        return _models(source, settings)
     if source.sql is not None:
         return _sql(source, source.sql, settings, clock)
-    assert source.command is not None
+    return _started(source, source.command, settings) if source.command is not None else _reached(source, settings)
+
+
+def _started(source: ToolSource, given: tuple[str, ...], settings: Settings) -> Transport:
     places = {"{home}": str(settings.home), "{python}": sys.executable}
     command = []
-    for part in source.command:
+    for part in given:
         for name, value in places.items():
             part = part.replace(name, value)  # noqa: PLW2901 -- each place in turn
         command.append(part)
-    bundled = source.command[:2] == ("{python}", "-m") and source.command[2].startswith("remit.")
+    bundled = given[:2] == ("{python}", "-m") and given[2].startswith("remit.")
     return McpStdioTransport(
         command,
         env_allow=source.env,
@@ -203,6 +201,20 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
         allow_unsandboxed=settings.allow_unsandboxed,
         readable=[settings.home / "inbox"],
     )
+
+
+def _reached(source: ToolSource, settings: Settings) -> Transport:
+    """The transport of a source at an address."""
+    if source.url is not None:
+        return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
+    if source.openapi is not None:
+        return _openapi(source, source.openapi, settings)
+    if source.soap is not None:
+        calls, documents = egress_of(source, settings), EgressTransport(source.network)
+        folder = str(settings.home)
+        return SoapTransport(source.name, source.soap, EgressClient(calls), EgressClient(documents), folder=folder)
+    assert source.models is not None
+    return _models(source, settings)
 
 
 def _openapi(source: ToolSource, service: OpenApi, settings: Settings) -> Transport:

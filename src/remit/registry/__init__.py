@@ -16,6 +16,7 @@ from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
 from remit.registry.reach import Credential, Network
 from remit.registry.registry import Registry
+from remit.registry.soap import SoapSource
 from remit.registry.source import Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
 from remit.registry.sql import SqlCommand, SqlField, SqlLimits, SqlSource
 from remit.registry.stored import TABLE, StoredResource
@@ -46,6 +47,7 @@ __all__ = [
     "Registry",
     "Semver",
     "Skill",
+    "SoapSource",
     "SqlCommand",
     "SqlField",
     "SqlLimits",

@@ -30,12 +30,13 @@ from remit.registry.schemas import (
     schema_fault,
     worded,
 )
+from remit.registry.soap import SoapDocument, SoapSource, soap_source
 from remit.registry.sql import SqlDocument, SqlSource, sql_source
 from remit.tools import Origin, Role, Tier, Tool
 
 #: What a source can be; `BUILT` are those of this release.
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
-BUILT = ("mcp", "openapi", "python", "sql", "models")
+BUILT = ("mcp", "openapi", "python", "soap", "sql", "models")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 #: Fields of a definition that a tool has of its own; the rest is carried as it came.
 _OWN_FIELDS = frozenset({"name", "description", "inputSchema"})
@@ -137,7 +138,7 @@ class ToolSourceDocument(Document):
     python: PythonDocument | None = Field(None, description="Functions of a module, run in Remit's process.")
     openapi: OpenApiDocument | None = Field(None, description="A REST service by its OpenAPI description, 3.0 or 3.1.")
     sql: SqlDocument | None = Field(None, description="A database: declared queries and writes, guarded free queries.")
-    soap: Any = Field(None, description="Not built in this release: a SOAP service.")
+    soap: SoapDocument | None = Field(None, description="A SOAP service, by its WSDL.")
     a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
     models: ModelsDocument | None = Field(
@@ -176,7 +177,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command`, `url`, `openapi`, `module`, `sql` and `models`."""
+    """Where tools come from: exactly one of `command`, `url`, `openapi`, `module`, `sql`, `soap` and `models`."""
 
     name: str
     description: str
@@ -200,6 +201,8 @@ class ToolSource:
     models: Models | None = None
     #: A database.
     sql: SqlSource | None = None
+    #: A SOAP service.
+    soap: SoapSource | None = None
 
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
         """Full names of the models that stand in for this one, in order."""
@@ -259,6 +262,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         network=network(document.network),
         models=models(document.models),
         sql=sql_source(document.sql) if document.sql else None,
+        soap=soap_source(document.soap) if document.soap else None,
     )
 
 
