@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
-from tests.missions.builders import FakeTransport, a_home, a_payment, run
+from tests.missions.builders import FakeTransport, a_home, a_payment, a_tool, run
 from tests.missions.test_crashes import until
 from tests.missions.test_life import PAY, a_call, cancel, planner
 
 from remit.adapters.sqlite import SqliteStore
 from remit.errors import DriverReplaced, StoreUnreachable
+from remit.ledger import Commit, PutRecord
 
 
 async def running(home):
@@ -100,6 +101,53 @@ def test_what_another_process_submits_answers_and_halts_is_seen(tmp_path):
         await task
         assert home.made == ["pay"]
         await guest.store.close()
+        await home.store.close()
+
+    run(story())
+
+
+def test_what_changed_before_the_lease_was_taken_holds_from_the_first_call_on():
+    async def story():
+        home = await a_home(a_payment(), plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        home.halts = frozenset({"tenant"})  # on record; this process read its controls before
+
+        assert (await home.drive(mission)).halted
+        assert home.made == []
+
+    run(story())
+
+
+def test_a_single_mission_that_is_driven_hears_of_what_another_process_halts(tmp_path):
+    async def story():
+        async def slow(**_):
+            begun.set()
+            await asyncio.Event().wait()
+
+        begun = asyncio.Event()
+        path = tmp_path / "remit.sqlite"
+        tools, transport = a_tool("erp__read"), FakeTransport(read=slow)
+        home = await a_home(
+            tools, plan=planner(a_call(tool="erp__read", given={"n": 1})), transport=transport, store=SqliteStore(path)
+        )
+        mission = await home.submit()
+        driving = asyncio.create_task(home.drive(mission))
+        await begun.wait()
+
+        home.halts = frozenset({"tenant"})
+        reload = home.driver.reload
+
+        async def reload_and_cut():
+            await reload()
+            home.door.cut_halted()
+
+        home.driver.reload = reload_and_cut
+        guest = SqliteStore(path)
+        await guest.commit(Commit((), (PutRecord("halt", "tenant", {}),)))
+
+        assert (await driving).halted
+        await guest.close()
+        await home.driver.stop()
         await home.store.close()
 
     run(story())

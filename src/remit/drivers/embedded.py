@@ -42,6 +42,9 @@ class EmbeddedDriver:
     _wakes: list[tuple[int, MissionId]] = field(default_factory=list)
     _wake_of: dict[MissionId, int] = field(default_factory=dict)
     _again: set[MissionId] = field(default_factory=set)
+    #: Looks for changes while single missions are driven; `run` looks for itself.
+    _lookout: asyncio.Task[None] | None = None
+    _sweeping: bool = False
 
     async def take_over(self) -> int:
         """Take the home's lease; every driver before this one is refused from now on.
@@ -51,8 +54,8 @@ class EmbeddedDriver:
         epoch = await self.store.take(self.holder)
         for known in (self._active, self._wakes, self._wake_of, self._again, self._failed):
             known.clear()
-        if await self.store.changed():
-            await self.reload()
+        # What people changed between the opening of the home and this moment holds from the first call on.
+        await self.reload()
         self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed)
         return epoch
 
@@ -79,6 +82,8 @@ class EmbeddedDriver:
             task = self._begin(mission)
         else:
             self._look_again(mission)
+        if not self._sweeping:
+            await self._seen_by_a_lookout(task)
         return await asyncio.shield(task)
 
     async def hold(self, mission: MissionId) -> ActiveMission:
@@ -106,6 +111,14 @@ class EmbeddedDriver:
         Raises:
             DriverReplaced, StoreUnreachable: as `drive`.
         """
+        self._sweeping = True
+        try:
+            await self._sweep_until(stop)
+        finally:
+            self._sweeping = False
+        await self.stop()
+
+    async def _sweep_until(self, stop: asyncio.Event) -> None:
         pending = {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
         while not stop.is_set():
             for mission in sorted(pending):
@@ -116,7 +129,6 @@ class EmbeddedDriver:
                     await stop.wait()
             except TimeoutError:
                 pending = await self._sweep()
-        await self.stop()
 
     def nudge(self, mission: MissionId) -> None:
         """Something happened to this mission: look at it now."""
@@ -124,9 +136,35 @@ class EmbeddedDriver:
 
     async def stop(self) -> None:
         """Give up what is under way; it goes on from its tape under the next driver."""
+        if self._lookout is not None:
+            self._lookout.cancel()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _seen_by_a_lookout(self, task: asyncio.Task[Rest]) -> None:
+        """Wait for the end of `task` while somebody looks for what other processes change: a halt above all."""
+        lookout = self._lookout
+        if lookout is None or lookout.done():
+            lookout = self._lookout = asyncio.create_task(self._look_out())
+        await asyncio.wait((task, lookout), return_when=asyncio.FIRST_COMPLETED)
+        if lookout.done() and not lookout.cancelled() and (blind := lookout.exception()) is not None:
+            await self.stop()  # nothing goes on under controls that can no longer be read
+            raise blind
+        if not self._under_way():
+            lookout.cancel()
+            self._lookout = None
+
+    async def _look_out(self) -> None:
+        while missions := self._under_way():
+            await asyncio.sleep(SWEEP_SECONDS)
+            if await self.store.changed():
+                await self.reload()
+                for mission in missions:
+                    self._look_again(mission)
+
+    def _under_way(self) -> list[MissionId]:
+        return [mission for mission, task in self._tasks.items() if not task.done()]
 
     def _look_again(self, mission: MissionId) -> None:
         self._again.add(mission)  # it may be about to rest without having seen what is new
