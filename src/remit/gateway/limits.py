@@ -34,7 +34,7 @@ class Admission:
         """
         held = self._sources[source]
         left = held.rests_until - self._clock.now().timestamp()
-        if left > 0:
+        if 0 < left <= REST_SECONDS:  # more, and the clock was set back meanwhile: no rest was ever that long
             raise ToolUnreachable(
                 f"{source} did not answer {held.failures} times; it is left alone for {left:.0f} s.", rule="breaker"
             )

@@ -13,10 +13,10 @@ from remit.identity import covers
 from remit.ids import StepId
 from remit.ledger import Commit, Draft, PutRecord, Records
 from remit.missions.active import ActiveMission
-from remit.missions.decide import Proceed, decide, wake_at_us
+from remit.missions.decide import RETRY_SECONDS_MAX, Proceed, decide, wake_at_us
 from remit.missions.events import Event
 from remit.missions.perform import Performer
-from remit.missions.state import EXPIRED, UNANSWERED, MissionState
+from remit.missions.state import EXPIRED, UNANSWERED, MissionState, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Advancer:
                     name
                     for name in names
                     if name not in running
-                    and state.steps[name].not_before_us <= now_us
+                    and _wait_us(state.steps[name], now_us) == 0
                     and not self._halted(mission, name)
                 ),
             )
@@ -119,11 +119,11 @@ class Advancer:
 
     def _pause_seconds(self, mission: ActiveMission) -> float | None:
         """How long until a step that failed in passing is due again; None where none is."""
-        state = mission.state
-        due = [state.steps[name].not_before_us for name in state.ready if not self._halted(mission, name)]
-        if state.status.ended or not due:
+        state, now_us = mission.state, micros_of(self.performer.clock.now())
+        waits = [_wait_us(state.steps[name], now_us) for name in state.ready if not self._halted(mission, name)]
+        if state.status.ended or not waits:
             return None
-        return max(min(due) - micros_of(self.performer.clock.now()), 0) / 1_000_000
+        return min(waits) / 1_000_000
 
     def _halted(self, mission: ActiveMission, name: StepId) -> bool:
         controls = self.performer.door.controls
@@ -226,3 +226,9 @@ class Advancer:
             "wake_at_us": rest.wake_at_us,
         }
         await journal.commit(Commit((), (PutRecord("mission", mission.id, listed),), epoch=self.epoch))
+
+
+def _wait_us(step: StepState, now_us: int) -> int:
+    """How long until a step that failed in passing is due again; 0 where the clock was set back since."""
+    wait_us = step.not_before_us - now_us
+    return wait_us if 0 < wait_us <= RETRY_SECONDS_MAX * 1_000_000 else 0

@@ -12,6 +12,8 @@ from remit.planning import Step, check_plan
 
 #: Waits before a second and later tries, in seconds.
 _RETRY_SECONDS = (1, 5, 30, 120, 600)
+#: No retry waits longer.
+RETRY_SECONDS_MAX = _RETRY_SECONDS[-1]
 
 
 @dataclass(frozen=True, slots=True)
