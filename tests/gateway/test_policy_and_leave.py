@@ -183,6 +183,22 @@ def test_a_yes_under_another_policy_is_void_and_asked_anew():
     run(story())
 
 
+def test_a_yes_that_is_not_needed_any_more_is_not_named_as_leave():
+    async def story():
+        door = await a_critical_door()
+        wait = await waits(door)
+        door.door.controls = some_controls(
+            a_payment(tier="critical"), policies=[open_policy("require_approval_if_over: 1000")]
+        )
+
+        await door.call("bank__pay", leave=approved(wait), **PAY)
+
+        (permit,) = await door.entries("call.permitted")
+        assert permit.payload["leave"] == ""
+
+    run(story())
+
+
 def test_a_yes_to_another_definition_of_the_tool_is_void_and_asked_anew():
     async def story():
         door = await a_critical_door()

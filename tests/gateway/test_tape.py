@@ -265,6 +265,21 @@ def test_a_write_that_was_certainly_not_done_is_sent_again():
     run(story())
 
 
+def test_what_is_certain_of_a_second_sending_says_nothing_of_the_first():
+    async def story():
+        door = await a_door(a_write(idempotent=True))
+        await lost(door, n=1)
+        await lost(door, n=1, instead=ToolUnavailable)
+
+        assert await door.entries("call.lost") == []
+        await door.call("erp__write", n=1)
+
+        assert len({key for _, _, key in door.transport.calls}) == 1
+        assert len(await door.entries("call.permitted")) == 1
+
+    run(story())
+
+
 # --- diverged
 
 
@@ -432,6 +447,24 @@ def test_a_source_that_fails_to_answer_is_left_alone_for_a_while():
         door.clock.move(seconds=31)
         door.transport.functions.clear()
         await door.call("erp__read", n=7)
+        assert len(door.transport.calls) == 6
+
+    run(story())
+
+
+def test_a_clock_that_is_set_back_makes_no_rest_longer():
+    async def story():
+        async def silent(**_):
+            raise ToolUnreachable("no")
+
+        door = await a_door(a_tool("erp__read"), transport=FakeTransport(read=silent))
+        for n in range(5):
+            with pytest.raises(ToolUnreachable):
+                await door.call("erp__read", n=n)
+
+        door.clock.move(seconds=-86_400)
+        door.transport.functions.clear()
+        await door.call("erp__read", n=6)
         assert len(door.transport.calls) == 6
 
     run(story())

@@ -135,6 +135,55 @@ def test_two_writes_of_unknown_effect_are_two_questions():
     run(story())
 
 
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_a_write_without_an_answer_is_asked_about_even_where_its_step_ends_for_another_reason(verdict):
+    async def story():
+        async def silent(**_):
+            raise ToolUnreachable("no answer")
+
+        async def pay(context, _given):
+            if not home.made:
+                await context.call("bank__pay", PAY)
+            raise ValueError("something else is wrong")
+
+        steps = [{"step": "pay", "skill": "pay", "given": {}}]
+        home = await a_home(plan=planner(*steps), pay=pay, transport=FakeTransport(pay=silent))
+        mission = await home.submit(**PAY)
+
+        assert (await home.drive(mission)).waiting_for_people == 1
+        assert (await home.case())["action"] == {"tool": "bank__pay", "arguments": PAY}
+        await home.answer(verdict)
+        assert (await home.drive(mission)).ended
+
+        assert home.made == ["pay"]
+        assert (await home.step(mission, "pay")).code == ("agent_failed" if verdict == "approve" else "rejected")
+        assert len(await home.calls("call.done")) == (verdict == "approve")
+
+    run(story())
+
+
+def test_an_agent_that_shrugs_at_a_write_without_an_answer_has_not_succeeded():
+    async def story():
+        async def silent(**_):
+            raise ToolUnreachable("no answer")
+
+        async def pay(context, _given):
+            try:
+                return await context.call("bank__pay", PAY)
+            except ToolUnreachable:
+                return "never mind"
+
+        steps = [{"step": "pay", "skill": "pay", "given": {}}]
+        home = await a_home(plan=planner(*steps), pay=pay, transport=FakeTransport(pay=silent))
+        mission = await home.submit(**PAY)
+
+        assert (await home.drive(mission)).waiting_for_people == 1
+        assert (await home.case())["about"] == "effect_uncertain"
+        assert home.made == ["pay"]
+
+    run(story())
+
+
 async def until(condition):
     """Let others run until it is so; the story's own bound ends it otherwise."""
     while not condition():

@@ -138,6 +138,18 @@ class Door:
         """
         _Way(self, caller, call, log, RunTape(), "").check(known)
 
+    async def confirm_effect(self, caller: Caller, key: str, by: str, log: CallLog, tape: RunTape) -> None:
+        """Record a person's word that a write of unknown outcome took effect; nothing is called.
+
+        Raises:
+            FactExists: its outcome came meanwhile and is on record.
+        """
+        recorded = log.last(caller.step, key)
+        assert recorded is not None
+        tool = self.controls.registry.tool(recorded.permit["tool"])
+        way = _Way(self, caller, Call(tool.name, {}), log, tape, "", key=key, on_record=True)
+        await way.settle(tool, recorded, ToolResult({"confirmed_by": by}))
+
     def cut_halted(self) -> None:
         """Cut reads and model calls under way that a halt covers; a write that has begun is let finish."""
         for task, (caller, tool) in self.under_way.items():
@@ -215,6 +227,8 @@ class _Way:
     arguments_digest: str = ""
     #: What policy said to what, once it was asked.
     asked: tuple[Decision, Request] | None = None
+    #: The approval or standing approval by which the call goes; empty where policy's own leave is enough.
+    granted: str = ""
     #: True once the call stands on record: what comes of it is its outcome, not a refusal.
     on_record: bool = False
     #: What policy wants masked; None where it wants nothing.
@@ -267,7 +281,7 @@ class _Way:
         questions = check_flow(tool, call.arguments, log.known, self._digest)
         # waiting obligations
         binds = (self.arguments_digest, tool.pin, decision.policy_hash)
-        self._ask_or_pass(request, decision, questions, binds)
+        self.granted = self._ask_or_pass(request, decision, questions, binds)
         if request.amount is not None and tool.sink:
             # From here on no other call may count on this room; no await lies between weighing and reserving.
             log.reserve(self.key, (request.amount.micros, request.amount.currency), self._payee(request.payee))
@@ -353,12 +367,12 @@ class _Way:
         leave = self.call.leave
         if leave is not None and leave.confirms_effect and leave.binds == (self.key,):
             result = ToolResult({"confirmed_by": leave.by})
-            return await self._settle(tool, recorded, result)
+            return await self.settle(tool, recorded, result)
         if tool.idempotent and recorded.attempt > self.caller.attempt - _WRITE_TRIES_MAX:
             # The same key once more: the tool answers with what it did, or does it now, once.
             decision = self.door.controls.policies.decide(self._request(tool))
             self.redaction = Redaction.owed(decision.obligations, self._digest)
-            return await self._carry_out(tool, recorded)
+            return await self._carry_out(tool, recorded, again=True)
         raise Suspended(
             self.call,
             key=self.key,
@@ -416,9 +430,15 @@ class _Way:
 
     def _ask_or_pass(
         self, request: Request, decision: Decision, questions: list[Question], binds: tuple[str, ...]
-    ) -> None:
+    ) -> str:
+        """What gave leave: an approval or a standing approval; empty where policy asks for none.
+
+        Raises:
+            Suspended: a person must answer first.
+        """
         obligations = [o for o in decision.obligations if o.kind == "approval"]
-        if obligations and self._standing(request):
+        standing = self._standing(request) if obligations else None
+        if standing:
             obligations = []
         asked = [
             *(Question(o.rule, o.message) for o in obligations),
@@ -426,8 +446,12 @@ class _Way:
             *self._autonomy_asks(request.tool),
             *(Question(rule, "The plan asks for a person's look.") for rule in self.call.ask_rules),
         ]
-        if not asked or self._leave_holds(binds):
-            return
+        if not asked:
+            return standing or ""
+        # A verdict binds the arguments, the tool's pin and the policy: with any other it is void, and asked anew.
+        leave: Leave | None = self.call.leave
+        if leave is not None and leave.binds == binds:
+            return leave.approval
         raise Suspended(
             self.call,
             key=self.key,
@@ -441,11 +465,6 @@ class _Way:
         if not (tool.sink and self.caller.in_the_loop):
             return ()
         return (Question("autonomy", f"{self.caller.agent} works in the loop: a person confirms each of its writes."),)
-
-    def _leave_holds(self, binds: tuple[str, ...]) -> bool:
-        # A verdict binds the arguments, the tool's pin and the policy: with any other it is void, and asked anew.
-        leave: Leave | None = self.call.leave
-        return leave is not None and leave.binds == binds
 
     def _standing(self, request: Request) -> str | None:
         controls = self.door.controls
@@ -473,7 +492,6 @@ class _Way:
             _, args_body = door.vault.seal(caller.mission, dict(self.call.arguments))
             writes.append(args_body)
         tried = self.log.tries(caller.step, self.key) + 1
-        leave = self.call.leave
         payload = {
             "key": self.key,
             "try": tried,
@@ -488,7 +506,7 @@ class _Way:
             "progress": self.progress,
             "rules": sorted({f"{s.policy}:{s.rule}" for s in decision.spoken if s.effect != "note"}),
             "policy": decision.policy_hash,
-            "leave": leave.approval if leave else self._standing(request) or "",
+            "leave": self.granted,
             "hold": worst,
             "budget": [path.tenant, path.mission, path.agent],
             "amount": [request.amount.micros, request.amount.currency] if request.amount else None,
@@ -527,7 +545,7 @@ class _Way:
             worst = converted
         return worst.micros
 
-    async def _carry_out(self, tool: Tool, recorded: Recorded) -> Answer:
+    async def _carry_out(self, tool: Tool, recorded: Recorded, *, again: bool = False) -> Answer:
         transport = self.door.transports.get(tool.source)
         admission = self.door.admission
         try:
@@ -540,14 +558,15 @@ class _Way:
             raise
         except ToolUnreachable as silent:
             admission.unreachable(tool.source)
-            sure = isinstance(silent, ToolUnavailable)
-            if not tool.sink or (sure and recorded.attempt == self.caller.attempt):
+            # Certain of this sending alone: what an earlier one did under the same key, it cannot say.
+            sure = isinstance(silent, ToolUnavailable) and not again
+            if not tool.sink or sure:
                 used = 0 if sure else recorded.permit["hold"]
                 await self.door._write_off(recorded, self.log, None, used=used)  # noqa: SLF001 -- one door
             # A write whose effect is not known stays open: the next attempt finishes it under the same key.
             raise
         admission.answered(tool.source)
-        return await self._settle(tool, recorded, result)
+        return await self.settle(tool, recorded, result)
 
     def _to_be_sent(self, tool: Tool) -> Call:
         """The call as its transport gets it: what policy wants masked leaves for no model, and comes in no pieces."""
@@ -573,7 +592,8 @@ class _Way:
         except PinBroken as broken:
             raise ToolUnavailable(broken.detail, rule=broken.rule) from broken
 
-    async def _settle(self, tool: Tool, recorded: Recorded, result: ToolResult) -> Answer:
+    async def settle(self, tool: Tool, recorded: Recorded, result: ToolResult) -> Answer:
+        """Put the outcome of a call on record and turn its hold into what was used."""
         door, caller, permit = self.door, self.caller, recorded.permit
         result = self._redacted(result)
         content = result.content if result.error is None else {"error": result.error}

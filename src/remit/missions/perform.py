@@ -152,6 +152,7 @@ class StepRun:
         agent = self.performer.load_agent(version.python)
         entries = await self._write([self._claim()], [], fenced=True)
         self.claimed = True
+        await self._confirm_effect()
         context = self._context(started_at_us=self.held.started_at_us or entries[-1].at_us)
         given = await self._open(self.step.input)
         try:
@@ -162,6 +163,9 @@ class StepRun:
             return
         finally:
             await context.settle_in_flight()
+        if self._open_writes():
+            # The agent let it pass that a write was not answered. Nobody knows whether it took effect: no success.
+            raise ToolUnreachable("A write of this step was not answered.", rule="write_left_open")
         cid, body = self._seal(output)
         drafts = [self._succeeded(cid, self.tape.trusted)]
         if context.proposed:
@@ -185,6 +189,15 @@ class StepRun:
             # The agent caught what must not be caught: it is given up all the same.
             raise context.stopped
         return output
+
+    async def _confirm_effect(self) -> None:
+        """Put on record at once that a person saw the effect: the agent may not come as far as that call again."""
+        verdict = self.held.verdict
+        if verdict is not None and verdict.uncertain:
+            for key in self._open_writes():
+                if verdict.binds == (key,):
+                    caller = self.caller(self.step.target)
+                    await self.door.confirm_effect(caller, key, verdict.by, self.mission.log, self.tape)
 
     async def _ask(self) -> None:
         self.agent = proposer_of(self.mission.state, self.held)
@@ -230,7 +243,7 @@ class StepRun:
     async def end_failed(self, error: RemitError) -> None:
         uncertain = isinstance(error, EffectUncertain)
         if uncertain or self._effect_unknown(error):
-            await self.suspend(self._uncertain(error))
+            await self.suspend(await self._uncertain(error))
             return
         cid, body = self._seal(error.to_json())
         failed = events.StepFailed(
@@ -251,10 +264,9 @@ class StepRun:
         await self._commit([self._event(event, fact=self._fact("end"))], [], fenced=not self.claimed)
 
     def _effect_unknown(self, error: RemitError) -> bool:
-        """The last attempt of a write ended without an answer."""
-        if not isinstance(error, ToolUnreachable) or self.held.attempt < self.step.attempts_max:
-            return False
-        return bool(self._open_writes())
+        """A write of this step has no outcome on record, and no other attempt will ask for it again."""
+        again = error.retryable and self.held.attempt < self.step.attempts_max
+        return not again and bool(self._open_writes())
 
     def _open_writes(self) -> list[str]:
         """Keys of the step's writes whose outcome is not known."""
@@ -262,11 +274,16 @@ class StepRun:
         recorded = [(key, log.last(self.name, key)) for key in log.writes(self.name)]
         return [key for key, call in recorded if call is not None and call.done is None]
 
-    def _uncertain(self, error: RemitError) -> Suspended:
+    async def _uncertain(self, error: RemitError) -> Suspended:
+        call, keys = Call(self.step.target, {}), self._open_writes()[:1]  # one question for each call
+        for key in keys:
+            recorded = self.mission.log.last(self.name, key)
+            assert recorded is not None
+            call = Call(recorded.permit["tool"], await self._open(recorded.permit["args"]))
         return Suspended(
-            Call(self.step.target, {}),
+            call,
             key="",
-            binds=tuple(self._open_writes()[:1]),  # one question for each call
+            binds=tuple(keys),
             questions=(Question("effect_uncertain", error.detail),),
             approvers=(),
             expires_hours=24 * 30,
