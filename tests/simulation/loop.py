@@ -60,16 +60,17 @@ def run(random: Random, scenario: Any) -> Any:
     finally:
         asyncio.set_event_loop(None)
         for task in asyncio.all_tasks(loop):
-            _bury(task)
+            task._log_destroy_pending = False  # a crashed process does not tidy up
+            _close(task.get_coro())
+        loop._ready.clear()  # what was about to run may hold the last of it
         loop.close()
 
 
-def _bury(task: asyncio.Task[Any]) -> None:
+def _close(coroutine: Any) -> None:
     """End what a crashed process left standing, here and now: the garbage collector would do it in a later life."""
-    task._log_destroy_pending = False  # a crashed process does not tidy up
     for _ in range(_AWAITS_MAX):
         try:
-            task.get_coro().close()
+            coroutine.close()
         except RuntimeError:
             continue  # it waits for something once more on its way out
         return
