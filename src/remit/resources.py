@@ -50,7 +50,7 @@ class Problem:
     """What is wrong in a resource file, and where."""
 
     file: str
-    #: Counted from one.
+    #: Counted from one; 0 where it is not known.
     line: int
     #: Dotted path of the field; empty for the whole document.
     where: str
@@ -59,7 +59,8 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.where + ': ' if self.where else ''}{self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.where + ': ' if self.where else ''}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,50 @@ def test_a_condition_on_the_person_is_explained_for_the_person_named(tmp_path):
     run(story())
 
 
+# --- findings
+
+
+def test_findings_name_the_line_in_the_files_and_the_file_of_what_stands(tmp_path):
+    twin = POLICY.replace("pays", "twin").replace("100", "50") + "approvers: [nobody]\ndeny_tools: [crm__x]\n"
+
+    async def story():
+        async with a_home(tmp_path) as plane:
+            told = [one["message"] for one in (await plane.policies.check([("twin.yaml", twin)]))["problems"]]
+
+            assert any(one.startswith("twin.yaml:7: approvers[0]: 'nobody'") for one in told), told
+            assert any(one.startswith("twin.yaml:8: deny_tools[0]: 'crm__x' fits no registered tool") for one in told)
+            assert any(
+                one.startswith("policy.yaml: require_approval_if_over: USD 100.00 never matters") for one in told
+            )
+
+    run(story())
+
+
+def test_applying_a_policy_warns_of_what_is_found_in_it_and_in_no_other(tmp_path):
+    other = POLICY.replace("pays", "other").replace('"acme__*"', '"acme__*", acme__pay')
+
+    async def story():
+        async with a_home(tmp_path) as plane:
+            told = await plane.resources.apply([("other.yaml", other)], me(plane))
+            again = await plane.resources.apply([("third.yaml", POLICY.replace("pays", "a"))], me(plane))
+
+            assert told["applied"]
+            assert any(
+                "other.yaml:5: tools[1]: 'acme__pay' adds nothing to 'acme__*'" in one for one in told["warnings"]
+            )
+            assert not any("other.yaml" in one or "tools[1]" in one for one in again["warnings"])
+
+    run(story())
+
+
+def test_the_company_of_these_tests_has_no_findings(tmp_path):
+    async def story():
+        async with a_home(tmp_path) as plane:
+            assert (await plane.policies.check([]))["problems"] == []
+
+    run(story())
+
+
 # --- cases
 
 CASES = """\

@@ -1,20 +1,20 @@
 """Policies: what is in force, what is wrong with it, what it would say, and whether it says what it should."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from remit.control_plane.core import Core
+from remit.control_plane.findings import declared_tools, findings, policies_of
 from remit.control_plane.resources import Resources, kinds, policies_in, raw_of
 from remit.control_plane.simulate import Simulation, since_us
 from remit.errors import InvalidInput, InvalidResource
 from remit.gateway.enforce import MODEL_SOURCE
 from remit.identity import Principal, Right, covers, require
-from remit.policy import Policy, PolicySet, Request, check, check_agents, load_policy, remedy, to_json
+from remit.policy import PolicySet, Request, check_agents, load_policy, remedy, to_json
 from remit.policy.cases import Basis, Judged, judge, read_cases
-from remit.registry import Registry, StoredResource, ToolSource, plan_apply, tools_of
-from remit.resources import Problem, read_resources
-from remit.tools import Tool
+from remit.registry import Registry, StoredResource, plan_apply
+from remit.resources import Problem
 
 Files = Sequence[tuple[str, str]]
 
@@ -48,8 +48,10 @@ class Policies:
         """What is wrong, contradictory or without effect in policies: those in force, with these files added."""
         stored = await self._stored()
         plan = plan_apply(files, stored, self.core.kinds, built_in=(MODEL_SOURCE,))
-        after = {**stored, **{resource.key: resource for resource in plan.resources}}
-        found = [*plan.problems, *check(policies_in(after.values()))]
+        after = Registry.build({**stored, **{resource.key: resource for resource in plan.resources}}.values())
+        tools = {tool.name: tool for tool in declared_tools(after.sources)}
+        tools |= self.core.door.controls.registry.tools
+        found = [*plan.problems, *findings(policies_in(stored.values()), files, after, tools.values())]
         return {
             "ok": not any(problem.severity == "error" for problem in found),
             "problems": [{"severity": problem.severity, "message": str(problem)} for problem in found],
@@ -151,14 +153,6 @@ def try_cases(cases: Files, files: Files = ()) -> dict[str, Any]:
     return _tried(cases, _basis(files))
 
 
-def policies_of(files: Files) -> list[Policy]:
-    """The valid policies that stand in these files, with their lines."""
-    loaded = [
-        load_policy(raw)[0] for name, text in files for raw in read_resources(text, name)[0] if raw.kind == "Policy"
-    ]
-    return [policy for policy in loaded if policy is not None]
-
-
 def brings_all(cases: Files) -> bool:
     """True where every case brings its policies and its tool, so that nothing else is needed to decide it."""
     return all(case.own is not None and not isinstance(case.tool, str) for case in read_cases(cases)[0])
@@ -198,18 +192,9 @@ def _basis(files: Files) -> Basis:
     plan = plan_apply(files, {}, kinds(), built_in=(MODEL_SOURCE,))
     require_none([problem for problem in plan.problems if problem.severity == "error"])
     registry = Registry.build(plan.resources)
-    tools = [tool for source in registry.sources.values() for tool in _declared(source)]
+    tools = declared_tools(registry.sources)
     policies = PolicySet.compile(policies_in(plan.resources), None, registry.names.agents)
     return Basis(policies, {tool.name: tool for tool in tools})
-
-
-def _declared(source: ToolSource) -> Iterable[Tool]:
-    """The tools that the file declares, without asking the source; of their arguments only those with a role count."""
-    definitions = []
-    for name, declared in source.tools.items():
-        properties: dict[str, Any] = {role.argument: {} for role in declared.roles}
-        definitions.append({"name": name, "inputSchema": {"type": "object", "properties": properties}})
-    return tools_of(source, definitions)
 
 
 def require_none(problems: Sequence[Problem]) -> None:

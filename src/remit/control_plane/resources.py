@@ -7,6 +7,7 @@ from typing import Any
 from remit.approvals import StandingApprovalDocument
 from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
+from remit.control_plane.findings import findings
 from remit.control_plane.token_view import read_view
 from remit.errors import InvalidResource, RemitError
 from remit.gateway import Controls, check_filters
@@ -84,6 +85,7 @@ class Resources:
         plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE,))
         plan.require_valid()
         tools, pins, warnings = await self._accepted_tools(plan, stored)
+        found = self._findings(files, plan, stored, tools)
         shown = {
             "applied": not dry_run,
             "changes": [
@@ -97,7 +99,7 @@ class Resources:
                 for change in plan.changes
             ],
             "tools": pins,
-            "warnings": [*map(str, plan.warnings), *warnings],
+            "warnings": [*map(str, plan.warnings), *warnings, *map(str, found)],
         }
         if not dry_run and (plan.resources or tools):
             await self._write(plan, tools, by)
@@ -183,6 +185,25 @@ class Resources:
     async def stored(self) -> dict[str, StoredResource]:
         """Everything that was applied, by key."""
         return {key: StoredResource.from_json(value) for key, value in await self.core.store.records(TABLE)}
+
+    def _findings(
+        self,
+        files: Sequence[tuple[str, str]],
+        plan: ApplyPlan,
+        stored: Mapping[str, StoredResource],
+        accepted: Sequence[PutRecord],
+    ) -> list[Problem]:
+        """What is found in the policies of these files; what stood before is told by `remit policies check`."""
+        if not any(change.kind == "Policy" for change in plan.changes):
+            return []
+        registry = Registry.build({**stored, **{resource.key: resource for resource in plan.resources}}.values())
+        tools = dict(self.core.door.controls.registry.tools)
+        for write in accepted:
+            tools.pop(write.key, None)
+            if write.value is not None:
+                tools[write.key] = tool_from_json(write.value)
+        found = findings(policies_in(stored.values()), files, registry, tools.values())
+        return [problem for problem in found if problem.line]
 
     async def _accepted_tools(
         self, plan: ApplyPlan, stored: Mapping[str, StoredResource]
@@ -286,4 +307,4 @@ def policies_in(stored: Iterable[StoredResource]) -> list[Policy]:
 
 def raw_of(resource: StoredResource) -> RawResource:
     """The document as it was written; its lines are not known any more."""
-    return RawResource(resource.kind, resource.name, resource.fields, resource.file, 1, {}, bare=resource.bare)
+    return RawResource(resource.kind, resource.name, resource.fields, resource.file, 0, {}, bare=resource.bare)

@@ -10,7 +10,8 @@ policies cannot work as written.
 from remit.policy.decision import Decision, Effect, Obligation, PolicyAnswer, Request, Shadow, Spoken
 from remit.policy.document import APPROVER, Policy, PolicyFields, check_agents, load_policy
 from remit.policy.evaluate import PolicySet
-from remit.policy.explain import check, explain, to_json
+from remit.policy.explain import explain, to_json
+from remit.policy.findings import Surroundings, check
 from remit.policy.rates import load_rates
 from remit.policy.remedy import remedy
 
@@ -26,6 +27,7 @@ __all__ = [
     "Request",
     "Shadow",
     "Spoken",
+    "Surroundings",
     "check",
     "check_agents",
     "explain",

@@ -1,5 +1,6 @@
 """Conditions of policies: CEL expressions, type-checked when a policy is loaded."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,6 +66,30 @@ class Condition:
             # CEL gives its errors back as values.
             raise ValueError(str(answer))  # noqa: TRY004  what the caller handles is one error, whatever its cause
         return answer
+
+
+def constant(condition: Condition) -> bool | None:
+    """What a condition comes to that speaks of nothing in the call; None where it depends on the call."""
+    try:
+        cel.NewEnv(variables={}).compile(condition.when)
+    except RuntimeError:
+        return None
+    try:
+        return condition.holds({})
+    except ValueError:
+        return None
+
+
+def compared(when: str, variable: str) -> list[str]:
+    """The texts that a condition wants `variable` to be equal to: `skill == 'x'`, or in a list of texts."""
+    found = []
+    for match in re.finditer(rf"(?<![\w.'\"]){variable}\s*(?:==\s*|in\s*\[)", when):
+        rest = when[match.end() :]
+        listed = rest.split("]", 1)[0] if match[0].endswith("[") else rest
+        texts = re.findall(r"'([^'\\]*)'|\"([^\"\\]*)\"", listed)
+        starts = rest.lstrip()[:1] in {"'", '"'}
+        found += [one or two for one, two in (texts if match[0].endswith("[") else texts[:1]) if starts]
+    return found
 
 
 def checked(when: str) -> str:
