@@ -571,6 +571,14 @@ class Misdirected(Misuse):
     hint = "Address the server as 127.0.0.1 or localhost."
 
 
+class Foreign(Misuse):
+    """The request comes from a page or a name that is not of this machine."""
+
+    code = "foreign_origin"
+    status = 403
+    hint = "Address the server as 127.0.0.1 or localhost, and from no page of another origin."
+
+
 class InvalidPlan(Misuse):
     """The plan cannot be carried out."""
 

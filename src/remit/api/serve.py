@@ -15,6 +15,7 @@ import uvicorn
 
 from remit.api.app import create_app
 from remit.api.auth import Gate, is_loopback
+from remit.api.doors import AgentDoors
 from remit.api.problems import LastResort
 from remit.control_plane import ControlPlane
 from remit.errors import InvalidInput
@@ -66,7 +67,8 @@ async def serve(
         await plane.core.keep_lease()
         address = Address(host, sock.getsockname()[1])
         token = secrets.token_urlsafe(32)
-        app = LastResort(Gate(create_app(plane, principal, driving=True), token=token, loopback_only=not allow_remote))
+        gate = Gate(create_app(plane, principal, driving=True), token=token, loopback_only=not allow_remote)
+        app = LastResort(AgentDoors(plane, gate, loopback_only=not allow_remote))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS
         )

@@ -82,7 +82,7 @@ class Relay(Protocol):
         ...
 
     async def hang_up(self, owner: str) -> None:
-        """End the owner's sessions with the source."""
+        """End the owner's session with the source; of all owners whose names begin so, where it ends with `|`."""
         ...
 
 

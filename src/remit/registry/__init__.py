@@ -17,7 +17,7 @@ from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pin
 from remit.registry.reach import Credential, Network
 from remit.registry.registry import Registry
 from remit.registry.soap import SoapSource
-from remit.registry.source import Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
+from remit.registry.source import REQUESTS, Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
 from remit.registry.sql import SqlCommand, SqlField, SqlLimits, SqlSource
 from remit.registry.stored import TABLE, StoredResource
 from remit.registry.version import Semver
@@ -26,6 +26,7 @@ from remit.registry.workflow import Limits, Workflow, WorkflowDocument
 __all__ = [
     "KINDS",
     "NOT_BUILT",
+    "REQUESTS",
     "TABLE",
     "TOOL_TABLE",
     "AgentDocument",

@@ -131,9 +131,10 @@ class McpStdioTransport:
         return (await self._opened()).offers
 
     async def hang_up(self, owner: str) -> None:
-        session = self._private.pop(owner, None)
-        if session is not None:
-            await session.close()
+        for name in [
+            name for name in self._private if name == owner or (owner.endswith("|") and name.startswith(owner))
+        ]:
+            await self._private.pop(name).close()
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
         return await self._definitions(await self._opened())

@@ -1,0 +1,100 @@
+"""Clients that began with a handshake: what they can do, and the stream on which they listen."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from remit.api.mcp.lines import ASKABLE, CallLine, Questions
+
+_CLIENTS_MAX = 4096
+_IDLE_SECONDS = 3600.0
+#: What waits for a slow listener; more is dropped, as it would be for one that is not there.
+_WAITING_MAX = 256
+
+
+@dataclass(slots=True)
+class Listening:
+    """One open stream of a listener."""
+
+    waiting: asyncio.Queue[Mapping[str, Any] | None] = field(default_factory=lambda: asyncio.Queue(_WAITING_MAX))
+
+    def hear(self, message: Mapping[str, Any]) -> bool:
+        """Take a message for the stream."""
+        try:
+            self.waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class Client:
+    """One client between its handshake and its end."""
+
+    id: str
+    #: Agent and principal, and the mission where the token names one: nobody else may use this id.
+    whose: tuple[str, str, str]
+    #: The source whose path it came to; empty for the joint one.
+    source: str
+    version: str
+    capabilities: Mapping[str, Any]
+    used_at: float = 0.0
+    #: It wants to hear what a session that is shared with others must not say.
+    private: bool = False
+    questions: Questions = field(default_factory=Questions)
+    in_flight: dict[Any, CallLine] = field(default_factory=dict)
+    listening: Listening | None = None
+
+    @property
+    def askable(self) -> bool:
+        """Whether a source may ask it anything."""
+        return bool(ASKABLE & self.capabilities.keys())
+
+    def hear(self, message: Mapping[str, Any]) -> bool:
+        """Take a message that belongs to no request."""
+        return self.listening is not None and self.listening.hear(message)
+
+    def close(self) -> None:
+        """Nobody listens or answers any more."""
+        self.questions.close()
+        for line in list(self.in_flight.values()):
+            line.leave()
+        if self.listening is not None:
+            self.listening.hear({})
+
+
+class Clients:
+    """The clients of this process, by the id that each was given; the one unused for longest goes first."""
+
+    def __init__(self) -> None:
+        self._clients: OrderedDict[str, Client] = OrderedDict()
+
+    def open(self, whose: tuple[str, str, str], source: str, version: str, capabilities: Mapping[str, Any]) -> Client:
+        """A new client, with an id that cannot be guessed."""
+        now = asyncio.get_running_loop().time()
+        client = Client(secrets.token_urlsafe(24), whose, source, version, capabilities, now)
+        self._clients[client.id] = client
+        while len(self._clients) > _CLIENTS_MAX or next(iter(self._clients.values())).used_at < now - _IDLE_SECONDS:
+            self._clients.popitem(last=False)[1].close()
+        return client
+
+    def find(self, name: str, whose: tuple[str, str, str], source: str) -> Client | None:
+        """The client, or None where there is none, or it is another's."""
+        client = self._clients.get(name)
+        if client is None or client.whose != whose or client.source != source:
+            return None
+        client.used_at = asyncio.get_running_loop().time()
+        self._clients.move_to_end(name)
+        return client
+
+    def end(self, client: Client) -> None:
+        """Forget a client."""
+        self._clients.pop(client.id, None)
+        client.close()
+
+    def of(self, whose: tuple[str, str, str]) -> list[Client]:
+        """Every client of one caller."""
+        return [client for client in self._clients.values() if client.whose == whose]
