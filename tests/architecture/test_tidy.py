@@ -20,6 +20,7 @@ LONG = {
 }
 #: Where time and chance may come from, besides adapters/system.
 CHANCE = {
+    "api/mcp/names.py": "names of sessions and questions that must not be guessed",
     "missions/context.py": "random numbers of an agent, drawn from a recorded seed",
     "api/serve.py": "the token of a server, new at each start",
     "state/keys.py": "keys and nonces",

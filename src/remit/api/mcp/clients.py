@@ -1,13 +1,13 @@
 """Clients that began with a handshake: what they can do, and the stream on which they listen."""
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from remit.api.mcp.lines import ASKABLE, CallLine, Questions
+from remit.api.mcp.names import unguessable
 
 _CLIENTS_MAX = 4096
 _IDLE_SECONDS = 3600.0
@@ -75,7 +75,7 @@ class Clients:
     def open(self, whose: tuple[str, str, str], source: str, version: str, capabilities: Mapping[str, Any]) -> Client:
         """A new client, with an id that cannot be guessed."""
         now = asyncio.get_running_loop().time()
-        client = Client(secrets.token_urlsafe(24), whose, source, version, capabilities, now)
+        client = Client(unguessable(), whose, source, version, capabilities, now)
         self._clients[client.id] = client
         while len(self._clients) > _CLIENTS_MAX or next(iter(self._clients.values())).used_at < now - _IDLE_SECONDS:
             self._clients.popitem(last=False)[1].close()

@@ -1,10 +1,10 @@
 """The caller's end of a call: what a source says and asks on the way to its answer."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from remit.api.mcp.names import unguessable
 from remit.api.mcp.wire import METHOD_NOT_FOUND, notification
 
 PROGRESS, LOG = "notifications/progress", "notifications/message"
@@ -30,7 +30,7 @@ class Questions:
 
     def open(self) -> tuple[str, asyncio.Future[Mapping[str, Any]]]:
         """A new question's name and its answer to come."""
-        name = f"remit-{secrets.token_hex(8)}"
+        name = unguessable()
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._open[name] = answer
         answer.add_done_callback(lambda _: self._open.pop(name, None))

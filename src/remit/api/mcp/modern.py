@@ -1,7 +1,6 @@
 """The protocol without a handshake (2026-07-28): each request says who asks, what it can do, and where it stands."""
 
 import asyncio
-import secrets
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 
 from remit.api.mcp.lines import CallLine, Questions
+from remit.api.mcp.names import unguessable
 from remit.api.mcp.wire import HEADER_MISMATCH, INVALID_PARAMS, META, MODERN_VERSIONS, UNSUPPORTED_VERSION, Rejected
 
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -118,7 +118,7 @@ class Pauses:
 
     def keep(self, paused: Paused) -> Mapping[str, Any]:
         """Keep a request, and tell its caller what must be answered."""
-        state = secrets.token_urlsafe(24)
+        state = unguessable()
         asked, paused.asked = paused.asked, {}
         paused.turned.clear()
         self._paused[state] = paused
