@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 from tests.adapters.egress.wire import answer, wire
+from tests.adapters.mcp import full_server
 from tests.adapters.mcp.http_server import TOKEN, an_app
 from tests.adapters.served import Server, served
 
@@ -14,7 +15,7 @@ from remit.adapters.secrets import SecretStores
 from remit.errors import CredentialRefused, EgressRefused, ToolUnavailable, ToolUnreachable
 from remit.registry import Credential
 from remit.registry.reach import NetworkDocument, network
-from remit.tools import Tool
+from remit.tools import Tier, Tool
 
 ERAS = [
     pytest.param({}, id="2026-07-28"),
@@ -403,10 +404,12 @@ def test_a_server_that_forgets_its_sessions_at_once_is_unavailable():
 
 def test_a_stream_that_breaks_is_resumed_where_it_broke():
     def on_call(asked):
-        if asked.method == "GET":
-            told = {"jsonrpc": "2.0", "id": 3, "result": {"content": [{"type": "text", "text": "paid"}]}}
-            return stream(b"id: 8\ndata: " + orjson.dumps(told) + b"\n\n") if asked.headers["last-event-id"] else b""
-        return stream(b"id: 7\nretry: 1\ndata:\n\n", end=b"data: {half") if asked.method == "POST" else answer(200)
+        if asked.method == "POST":
+            return stream(b"id: 7\nretry: 1\ndata:\n\n", end=b"data: {half")
+        if "last-event-id" not in asked.headers:
+            return answer(405)
+        told = {"jsonrpc": "2.0", "id": 3, "result": {"content": [{"type": "text", "text": "paid"}]}}
+        return stream(b"id: 8\ndata: " + orjson.dumps(told) + b"\n\n")
 
     async def hang_up(asked):
         asked.writer.write(on_call(asked))
@@ -415,7 +418,7 @@ def test_a_stream_that_breaks_is_resumed_where_it_broke():
     told, asked = broken(hang_up, era="2025-11-25")
 
     assert told.content == {"text": "paid"}
-    assert [one.headers["last-event-id"] for one in asked if one.method == "GET"] == ["7"]
+    assert [one.headers["last-event-id"] for one in asked if "last-event-id" in one.headers] == ["7"]
 
 
 def test_a_stream_that_cannot_be_resumed_leaves_the_effect_unknown():
@@ -462,7 +465,7 @@ def test_what_a_server_asks_for_on_the_way_is_not_offered_and_a_ping_is_answered
                 await asyncio.sleep(0)
             await transport.close()
             answers = [orjson.loads(one.body) for one in server.asked[4:]]
-            return told, {one["id"]: one for one in answers}, transport._session.changes
+            return told, {one["id"]: one for one in answers}, transport._shared.changes
 
     told, answers, changes = asyncio.run(asyncio.wait_for(main(), 20))
 
@@ -493,7 +496,7 @@ def test_pages_of_tools_are_read_to_the_end():
     async def handler(asked):
         message = orjson.loads(asked.body)
         if message["method"] == "server/discover":
-            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {}})
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
         at = int(message["params"].get("cursor", "0"))
         page = {"tools": [{"name": f"t{at}", "inputSchema": {"type": "object"}}]}
         return result(message, page if at == 4 else {**page, "nextCursor": str(at + 1)})
@@ -503,3 +506,208 @@ def test_pages_of_tools_are_read_to_the_end():
             return await a_transport(server.url).definitions()
 
     assert [tool["name"] for tool in asyncio.run(asyncio.wait_for(main(), 20))] == ["t0", "t1", "t2", "t3", "t4"]
+
+
+# --- A caller on the line -------------------------------------------------------------------------------------------
+
+
+class Listener:
+    """A caller who hears what the server says, and answers what it asks."""
+
+    def __init__(self, owner="anna"):
+        self.owner, self.capabilities, self.heard, self.gone = owner, {"elicitation": {}, "sampling": {}}, [], []
+
+    def when_gone(self, tell):
+        self.gone.append(tell)
+
+    async def told(self, method, params):
+        self.heard.append((method, params))
+
+    async def asked(self, _method, _params):
+        return {"result": {"action": "accept", "content": {"username": self.owner, "email": "a@example.com"}}}
+
+
+@pytest.fixture(scope="module")
+def full():
+    with served(full_server.server.streamable_http_app()) as server:
+        yield f"{server.url}/mcp"
+
+
+def test_questions_of_a_server_reach_the_owner_of_the_line_and_nobody_else(full):
+    async def scenario(_, transport):
+        tool = a_tool("test_elicitation")
+        answers = [
+            await transport.call_on(Listener(name), tool, {"message": "who?"}, idempotency_key="k")
+            for name in ("anna", "bert")
+        ]
+        nobody = await transport.call(tool, {"message": "who?"}, idempotency_key="k")
+        return [answer.content["text"] for answer in answers], nobody.error
+
+    (first, second), nobody = talk(full, scenario)
+
+    assert ("anna" in first, "bert" in second) == (True, True)
+    assert nobody
+
+
+def test_input_that_is_required_in_the_newer_revision_is_asked_for_on_the_line():
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "initialize":
+            return answer(400, b"what?")
+        if message["method"] == "server/discover":
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {}})
+        if "inputResponses" in message["params"]:
+            told = message["params"]["inputResponses"]["who"]["content"]["username"] + message["params"]["requestState"]
+            return result(message, {"content": [{"type": "text", "text": told}]})
+        asks = {"who": {"method": "elicitation/create", "params": {"message": "who?"}}}
+        return result(message, {"resultType": "input_required", "inputRequests": asks, "requestState": "!"})
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            with_line = await transport.call_on(Listener("anna"), a_tool("pay"), {}, idempotency_key="k")
+            without = await transport.call(a_tool("pay"), {}, idempotency_key="k")
+            await transport.close()
+            return with_line.content, without.error
+
+    content, error = asyncio.run(asyncio.wait_for(main(), 20))
+
+    assert content == {"text": "anna!"}
+    assert "nobody is there to give it" in error
+
+
+def test_a_caller_of_the_shared_session_hears_progress_of_its_own_call_and_no_log(full):
+    async def scenario(_, transport):
+        line = Listener(owner="")
+        for name in ("test_tool_with_progress", "test_tool_with_logging"):
+            await transport.call_on(line, a_tool(name), {}, idempotency_key="k")
+        return line.heard
+
+    assert [params["progress"] for _, params in talk(full, scenario)] == [0, 50, 100]
+
+
+def test_the_owner_of_a_session_hears_its_log_and_what_it_subscribed_to(full):
+    async def scenario(_, transport):
+        line = Listener()
+        await transport.call_on(line, a_tool("test_tool_with_logging"), {}, idempotency_key="k")
+        told = await transport.request(line, "resources/subscribe", {"uri": "test://watched-resource"})
+        for _ in range(200):
+            if any(method == "notifications/resources/updated" for method, _ in line.heard):
+                break
+            await asyncio.sleep(0.01)
+        return told, [method for method, _ in line.heard]
+
+    told, heard = talk(full, scenario)
+
+    assert "result" in told
+    assert heard.count("notifications/message") == 3
+    assert "notifications/resources/updated" in heard
+
+
+def test_answers_pass_with_all_that_the_server_said(full):
+    async def scenario(_, transport):
+        structured = await transport.call(a_tool("test_structured"), {}, idempotency_key="k")
+        failed = await transport.call(a_tool("test_error_handling"), {}, idempotency_key="k")
+        defined = {one["name"]: one for one in await transport.definitions()}
+        resource = Tool("f__resources/read", "f", "", {}, extra={"_meta": {"remit/request": "resources/read"}})
+        read = await transport.call(resource, {"uri": "test://static-text"}, idempotency_key="k")
+        unknown = await transport.call(resource, {}, idempotency_key="k")
+        return structured, failed, defined, read, unknown, await transport.offers()
+
+    structured, failed, defined, read, unknown, offers = talk(full, scenario)
+
+    assert structured.content == {"n": 1}
+    assert structured.raw["content"][0]["text"] == '{"n":  1}'
+    assert structured.raw["_meta"]["test/kept"] == "as it came"
+    assert failed.raw["isError"] is True
+    assert defined["test_structured"]["outputSchema"]["required"] == ["n"]
+    assert {"resources/read", "resources/subscribe", "prompts/get", "completion/complete"} <= defined.keys()
+    assert read.content["contents"][0]["text"].startswith("This is the content")
+    assert unknown.raw["error"]["code"]
+    assert "resources" in offers["capabilities"]
+
+
+def test_a_read_can_be_taken_back_and_a_write_is_waited_for(full):
+    async def scenario(_, transport):
+        line = Listener()
+        slow = Tool("f__test_slow", "f", "", {}, Tier.READ)
+        call = asyncio.create_task(transport.call_on(line, slow, {}, idempotency_key="k"))
+        while not line.gone:
+            await asyncio.sleep(0.01)
+        line.gone[0]()
+        taken = await call
+        write = Listener()
+        await transport.call_on(write, a_tool("test_simple_text"), {}, idempotency_key="k")
+        return taken.error, write.gone
+
+    error, gone = talk(full, scenario)
+
+    assert "took the request back" in error
+    assert gone == []
+
+
+def test_an_owners_session_ends_when_the_owner_hangs_up(legacy):
+    async def scenario(call, transport):
+        line = Listener()
+        await transport.call_on(line, a_tool("echo"), {"text": "a"}, idempotency_key="k")
+        session = next(iter(transport._private.values())).agreed.session
+        await transport.hang_up("anna")
+        seen = (await call("told")).content["seen"]
+        return [one for one in seen if one.get("method") == "DELETE" and one.get("mcp-session-id") == session]
+
+    assert talk(legacy, scenario)
+
+
+def test_a_change_of_tools_is_heard_while_nothing_is_asked():
+    """The stream of news of a session: the server says so there, and once the stream was broken nobody knows."""
+
+    async def handler(asked):
+        if asked.method == "GET":
+            told = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+            asked.writer.write(stream(b"data: " + orjson.dumps(told) + b"\n\n"))
+            await asked.writer.drain()
+            await asyncio.Event().wait()
+        message = orjson.loads(asked.body)
+        if message["method"] == "initialize":
+            told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}}}
+            return result(message, told, mcp_session_id="s1")
+        return (
+            answer(400) if message["method"] == "server/discover" else paid(asked) if "id" in message else answer(202)
+        )
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            await transport.call(a_tool("pay"), {}, idempotency_key="k")
+            while not transport._shared.changes:
+                await asyncio.sleep(0)
+            await transport.close()
+            return transport._shared.changes
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == 1
+
+
+def test_a_change_of_tools_is_subscribed_to_in_the_newer_revision():
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "server/discover":
+            capabilities = {"tools": {"listChanged": True}}
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": capabilities})
+        if message["method"] == "subscriptions/listen":
+            assert message["params"]["notifications"] == {"toolsListChanged": True}
+            told = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+            asked.writer.write(stream(b"data: " + orjson.dumps(told) + b"\n\n"))
+            await asked.writer.drain()
+            await asyncio.Event().wait()
+        return paid(asked)
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            await transport.call(a_tool("pay"), {}, idempotency_key="k")
+            while not transport._shared.changes:
+                await asyncio.sleep(0)
+            await transport.close()
+            return transport._shared.changes
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == 1

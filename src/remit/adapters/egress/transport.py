@@ -20,7 +20,8 @@ from remit.adapters.egress.credentials import Injected, Injector
 from remit.errors import EgressRefused, InvalidSetting, ToolUnavailable, ToolUnreachable
 from remit.registry import Network
 
-CONNECTIONS_MAX = 64
+#: Of one source; streams of news hold theirs.
+CONNECTIONS_MAX = 256
 IDLE_SECONDS = 30.0
 REDIRECTS_MAX = 5
 CONNECT_SECONDS = 10.0

@@ -26,17 +26,9 @@ class SessionLost(Exception):
 class Exchange:
     """Sends requests to one server's address."""
 
-    def __init__(self, client: EgressClient, url: str, heard: Heard) -> None:
-        """Prepare.
-
-        Args:
-            client: the source's way out.
-            url: the server's address.
-            heard: is told each message of the server's that is no answer.
-        """
+    def __init__(self, client: EgressClient, url: str) -> None:
         self._client = client
         self._url = url
-        self._heard = heard
 
     async def ask(
         self,
@@ -45,10 +37,20 @@ class Exchange:
         agreed: Agreed | None,
         *,
         method: str,
+        heard: Heard,
         name: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> tuple[dict[str, Any], str]:
         """The result of a request, and the session that the answer opened, if any.
+
+        Args:
+            body: the request.
+            number: the number that it bears.
+            agreed: the session that it belongs to; None for the one that opens it.
+            method: what it asks for.
+            heard: is told each message of the server's on the way that is no answer.
+            name: of the tool, prompt or resource that it is about.
+            headers: further ones.
 
         Raises:
             Answered: the server answered with an error of the protocol.
@@ -65,20 +67,34 @@ class Exchange:
                 return messages.outcome(messages.read(await response.aread())), session
             if media_type(response.headers) != "text/event-stream":
                 raise ToolUnreachable("The server answers neither in JSON nor as a stream of events.")
-            answer, last_id, wait_ms = await self._listen(response, number)
+            answer, last_id, wait_ms = await self._listen(response, number, heard)
         for _ in range(_RESUMES_MAX):
             if answer is not None:
                 return messages.outcome(answer), session
             if not last_id:
                 break
             await asyncio.sleep(_RESUME_SECONDS if wait_ms is None else wait_ms / 1000)
-            answer, last_id, wait_ms = await self._resume(number, agreed, last_id)
+            answer, last_id, wait_ms = await self._resume(number, agreed, last_id, heard)
         raise ToolUnreachable("The server's stream ended before its answer.")
 
     async def tell(self, body: bytes, agreed: Agreed, *, method: str = "") -> None:
         """Send a notification or an answer; what the server says to it is of no account."""
         async with self._client.open("POST", self._url, headers=self._headers(agreed, method=method), content=body):
             pass
+
+    async def listen(self, agreed: Agreed, heard: Heard, body: bytes = b"") -> bool:
+        """Hear what the server says of its own accord until its stream ends; False where it offers none.
+
+        Raises:
+            ToolUnreachable: the stream broke, or cannot be had now.
+        """
+        method = "subscriptions/listen" if body else ""
+        headers = {**self._headers(agreed, method=method), **({} if body else {"accept": "text/event-stream"})}
+        async with self._client.open("POST" if body else "GET", self._url, headers=headers, content=body) as response:
+            if response.status_code != httpx.codes.OK or media_type(response.headers) != "text/event-stream":
+                return False
+            await self._listen(response, None, heard)
+            return True
 
     async def end(self, agreed: Agreed) -> None:
         """Tell the server that the session is over."""
@@ -98,7 +114,9 @@ class Exchange:
                 headers["mcp-name"] = name
         return headers
 
-    async def _listen(self, response: httpx.Response, number: int) -> tuple[dict[str, Any] | None, str, int | None]:
+    async def _listen(
+        self, response: httpx.Response, number: int | None, heard: Heard
+    ) -> tuple[dict[str, Any] | None, str, int | None]:
         """The answer in a stream, or None with where to go on and after how many milliseconds."""
         last_id, wait_ms = "", None
         try:
@@ -108,7 +126,7 @@ class Exchange:
                     continue
                 message = messages.read(event.data)
                 if "method" in message:
-                    await self._heard(message)
+                    await heard(message)
                 elif message.get("id") == number:
                     return message, last_id, wait_ms
         except httpx.TransportError:
@@ -117,14 +135,14 @@ class Exchange:
         return None, last_id, wait_ms
 
     async def _resume(
-        self, number: int, agreed: Agreed | None, last_id: str
+        self, number: int, agreed: Agreed | None, last_id: str, heard: Heard
     ) -> tuple[dict[str, Any] | None, str, int | None]:
         headers = {**self._headers(agreed), "accept": "text/event-stream", "last-event-id": last_id}
         try:
             async with self._client.open("GET", self._url, headers=headers) as response:
                 if response.status_code != httpx.codes.OK:
                     raise ToolUnreachable("The server's stream ended before its answer, and cannot be resumed.")
-                answer, newer, wait_ms = await self._listen(response, number)
+                answer, newer, wait_ms = await self._listen(response, number, heard)
                 return answer, newer or last_id, wait_ms
         except ToolUnavailable as error:
             # The request itself was sent long before: what became of it is not known.

@@ -1,21 +1,25 @@
 """A tool server over streamable HTTP: one pooled client for the source, and no more of the protocol than calls need."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 
 from remit.adapters.egress import EgressClient, EgressTransport
-from remit.adapters.mcp.answers import read_result
+from remit.adapters.mcp.answers import result
+from remit.adapters.mcp.governed import definitions_of, is_request
 from remit.adapters.mcp.http_session import HttpSession
-from remit.adapters.mcp.messages import Answered
 from remit.adapters.mcp.offered import Offered
-from remit.errors import AnswerTooLong, ToolUnavailable, ToolUnreachable
+from remit.adapters.mcp.rounds import answered
+from remit.errors import AnswerTooLong, ToolUnreachable
 from remit.gateway.transport import Line, ToolResult
 from remit.tools import Tool
 
 IDEMPOTENCY_KEY = "remit/idempotency-key"
 _PAGES_MAX = 1000
+_OWNERS_MAX = 64
 
 
 class McpHttpTransport:
@@ -30,58 +34,112 @@ class McpHttpTransport:
             timeout_seconds: how long a call may take where its tool does not say less.
         """
         self._client = EgressClient(egress)
-        self._session = HttpSession(self._client, url)
+        self._url = url
+        self._shared = HttpSession(self._client, url)
+        #: Sessions that are one owner's alone, by owner, the longest unused first.
+        self._private: dict[str, HttpSession] = {}
+        self._ending: set[asyncio.Future[None]] = set()
         self._timeout_seconds = timeout_seconds
-        self._offered = Offered(self.definitions)
+        #: What the server offers in each session.
+        self._offered: WeakKeyDictionary[HttpSession, Offered] = WeakKeyDictionary()
         #: Where a tool's arguments go besides the body, by its pin.
         self._mirrors: dict[str, Mapping[tuple[str, ...], str]] = {}
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
-        name = tool.local_name
-        params = {"name": name, "arguments": dict(arguments), "_meta": {IDEMPOTENCY_KEY: idempotency_key}}
-        try:
-            raw = await self._session.request(
-                "tools/call",
-                params,
-                seconds=min(tool.timeout_seconds, self._timeout_seconds),
-                name=name,
-                headers=self._mirrored(tool, arguments),
+        return await self._call(self._shared, tool, arguments, idempotency_key, None)
+
+    async def call_on(
+        self, line: Line, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str
+    ) -> ToolResult:
+        return await self._call(self._session(line), tool, arguments, idempotency_key, line)
+
+    async def request(self, line: Line, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        session = self._session(line)
+
+        async def send(given: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await session.request(method, given, seconds=self._timeout_seconds, line=line, may_leave=True)
+
+        return await answered(send, params, line)
+
+    async def offers(self) -> Mapping[str, Any]:
+        return await self._shared.offers(seconds=self._timeout_seconds)
+
+    async def hang_up(self, owner: str) -> None:
+        session = self._private.pop(owner, None)
+        if session is not None:
+            await session.close()
+
+    async def definitions(self) -> Sequence[Mapping[str, Any]]:
+        return await self._definitions(self._shared)
+
+    async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:
+        session = self._shared if line is None else self._session(line)
+        await session.offers(seconds=self._timeout_seconds)
+        kept = self._offered.get(session)
+        if kept is None:
+            kept = self._offered[session] = Offered(lambda: self._definitions(session))
+        return await kept.current(lambda: (session.agreed, session.changes))
+
+    async def close(self) -> None:
+        sessions, self._private = [self._shared, *self._private.values()], {}
+        await asyncio.gather(*(session.close() for session in sessions), *self._ending)
+        await self._client.close()
+
+    async def _call(
+        self, session: HttpSession, tool: Tool, arguments: Mapping[str, Any], key: str, line: Line | None
+    ) -> ToolResult:
+        governed = is_request(tool)
+        method = tool.local_name if governed else "tools/call"
+        params = dict(arguments)
+        if not governed:
+            params = {"name": tool.local_name, "arguments": params, "_meta": {IDEMPOTENCY_KEY: key}}
+        headers = {} if governed else self._mirrored(tool, arguments)
+        seconds, may_leave = min(tool.timeout_seconds, self._timeout_seconds), governed or not tool.sink
+
+        async def send(given: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await session.request(
+                method, given, seconds=seconds, line=line, may_leave=may_leave, headers=headers
             )
-        except Answered as error:
-            return ToolResult(content=None, error=error.message)
+
+        try:
+            return result(await answered(send, params, line), method)
         except AnswerTooLong as long:
             # The call was carried out and answered; only nobody can take the answer.
             return ToolResult(content=None, error=long.detail)
-        return read_result(raw)
 
-    async def definitions(self) -> Sequence[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
+    async def _definitions(self, session: HttpSession) -> Sequence[Mapping[str, Any]]:
+        capabilities = (await session.offers(seconds=self._timeout_seconds)).get("capabilities") or {}
+        tools = await self._tools(session) if capabilities.get("tools") is not None else ()
+        return definitions_of(tools, capabilities)
+
+    async def _tools(self, session: HttpSession) -> list[Any]:
+        """Every tool on every page, as the server defines it."""
+        found: list[Any] = []
         cursor: str | None = None
         for _ in range(_PAGES_MAX):
-            page = await self._page({} if cursor is None else {"cursor": cursor})
-            tools = page.get("tools")
-            if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-                raise ToolUnreachable("The server's list of tools is not in the protocol's form.")
-            found += tools
+            params = {} if cursor is None else {"cursor": cursor}
+            outcome = await session.request("tools/list", params, seconds=self._timeout_seconds)
+            page = outcome.get("result")
+            if not isinstance(page, dict) or not isinstance(page.get("tools"), list):
+                said = outcome.get("error") or {}
+                raise ToolUnreachable(f"The server does not list its tools: {said.get('message', 'no list came')}")
+            found += page["tools"]
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str):
                 return found
         raise ToolUnreachable(f"The server's list of tools has more than {_PAGES_MAX} pages.")
 
-    async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002 -- one session for all
-        return await self._offered.current(lambda: (self._session.agreed, self._session.changes))
-
-    async def close(self) -> None:
-        try:
-            await self._session.close()
-        finally:
-            await self._client.close()
-
-    async def _page(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return await self._session.request("tools/list", params, seconds=self._timeout_seconds)
-        except Answered as error:
-            raise ToolUnavailable(f"The server does not list its tools: {error.message}") from None
+    def _session(self, line: Line) -> HttpSession:
+        """The owner's own session; beyond the most that are kept, the longest unused one is ended."""
+        if not line.owner:
+            return self._shared
+        session = self._private.pop(line.owner, None) or HttpSession(self._client, self._url, line)
+        self._private[line.owner] = session
+        if len(self._private) > _OWNERS_MAX:
+            ending = asyncio.ensure_future(self._private.pop(next(iter(self._private))).close())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+        return session
 
     def _mirrored(self, tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, str]:
         """Arguments that the tool's schema asks to see in headers too (`x-mcp-header`, revision 2026-07-28)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from remit.adapters.mcp.answers import result
 from remit.adapters.mcp.peer import Peer
+from remit.adapters.mcp.rounds import answered
 from remit.adapters.mcp.server import ServerProcess
 from remit.errors import ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import Line, ToolResult
@@ -20,8 +21,6 @@ HANDSHAKE_VERSION, MODERN_VERSION = "2025-11-25", "2026-07-28"
 _HANDSHAKE_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", HANDSHAKE_VERSION})
 _META = "io.modelcontextprotocol/"
 _PAGES_MAX = 1000
-#: How often a server of the newer protocol may ask for further input during one call.
-_ROUNDS_MAX = 10
 
 
 class Session:
@@ -123,21 +122,11 @@ class Session:
         self, method: str, params: Mapping[str, Any], seconds: float, line: Line | None, *, may_leave: bool
     ) -> Mapping[str, Any]:
         """The final outcome: input that a server of the newer protocol requires is asked for on the line."""
-        outcome = await self._handed(method, params, seconds, line, may_leave=may_leave)
-        for _ in range(_ROUNDS_MAX):
-            value = outcome.get("result")
-            if line is None or not isinstance(value, dict) or value.get("resultType") != "input_required":
-                return outcome
-            answers: dict[str, Any] = {}
-            for name, asked in (value.get("inputRequests") or {}).items():
-                answer = await line.asked(asked["method"], asked.get("params", {}))
-                if "error" in answer:
-                    return answer
-                answers[name] = answer["result"]
-            again = {**params, "inputResponses": answers, "requestState": value.get("requestState")}
-            again = {name: given for name, given in again.items() if given is not None}
-            outcome = await self._handed(method, again, seconds, line, may_leave=may_leave)
-        return outcome
+
+        async def send(given: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await self._handed(method, given, seconds, line, may_leave=may_leave)
+
+        return await answered(send, params, line)
 
     async def _handed(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from remit.adapters.mcp.answers import result
+from remit.adapters.mcp.governed import definitions_of, is_request
 from remit.adapters.mcp.offered import Offered
 from remit.adapters.mcp.server import Launch, ServerProcess
 from remit.adapters.mcp.session import Session
@@ -19,19 +20,8 @@ from remit.tools import Tool
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 30.0
-#: Endings of names that hold secrets; a credential reaches a source by reference, never by inheritance.
 _OWNERS_MAX = 64
-#: What the door governs besides tools, as tools of the source; a server that offers one gets all of its requests.
-_REQUESTS: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
-    "resources": (
-        ("resources/read", "Read a resource of this source.", ("uri",)),
-        ("resources/subscribe", "Be told when a resource of this source changes.", ("uri",)),
-        ("resources/unsubscribe", "Be told no longer.", ("uri",)),
-    ),
-    "prompts": (("prompts/get", "Have a prompt of this source filled in.", ("name",)),),
-    "completions": (("completion/complete", "Have an argument completed.", ("ref", "argument")),),
-}
-_GOVERNED = frozenset(name for requests in _REQUESTS.values() for name, _, _ in requests)
+#: Endings of names that hold secrets; a credential reaches a source by reference, never by inheritance.
 _SECRET_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 
 
@@ -142,17 +132,7 @@ class McpStdioTransport:
     async def _definitions(self, session: Session) -> Sequence[Mapping[str, Any]]:
         capabilities = session.offers.get("capabilities") or {}
         offered = await session.tools(self._timeout_seconds) if capabilities.get("tools") is not None else ()
-        names = {tool.get("name") for tool in offered if isinstance(tool, dict)}
-        return [
-            *(tool for tool in offered if isinstance(tool, dict)),
-            *(
-                _definition(name, description, required)
-                for capability, requests in _REQUESTS.items()
-                if capabilities.get(capability) is not None
-                for name, description, required in requests
-                if name not in names
-            ),
-        ]
+        return definitions_of(offered, capabilities)
 
     async def offered(self, line: Line | None = None) -> Sequence[Mapping[str, Any]]:
         session = await (self._dialled(line) if line is not None and line.owner else self._opened())
@@ -173,7 +153,7 @@ class McpStdioTransport:
     ) -> ToolResult:
         seconds = min(tool.timeout_seconds, self._timeout_seconds)
         name = tool.local_name
-        if name in _GOVERNED and tool.extra.get("_meta") == {"remit/request": name}:
+        if is_request(tool):
             return result(await session.ask(name, arguments, seconds=seconds, line=line), name)
         return await session.call(name, arguments, key=key, seconds=seconds, line=line, may_leave=not tool.sink)
 
@@ -237,8 +217,3 @@ class McpStdioTransport:
 
 #: What was said once in this process.
 _TOLD: set[str] = set()
-
-
-def _definition(name: str, description: str, required: tuple[str, ...]) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {field: {} for field in required}, "required": list(required)}
-    return {"name": name, "description": description, "inputSchema": schema, "_meta": {"remit/request": name}}

@@ -1,0 +1,29 @@
+"""Input that a server of the newer revision requires before it goes on: asked for on the line, and sent along."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from remit.gateway.transport import Line
+
+#: How often a server may ask for further input during one call.
+_ROUNDS_MAX = 10
+
+Send = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+
+async def answered(send: Send, params: Mapping[str, Any], line: Line | None) -> Mapping[str, Any]:
+    """The final outcome of a request that `send` sends with these parameters: `{"result": ...}` or `{"error": ...}`."""
+    outcome = await send(params)
+    for _ in range(_ROUNDS_MAX):
+        value = outcome.get("result")
+        if line is None or not isinstance(value, dict) or value.get("resultType") != "input_required":
+            return outcome
+        answers: dict[str, Any] = {}
+        for name, asked in (value.get("inputRequests") or {}).items():
+            answer = await line.asked(asked["method"], asked.get("params", {}))
+            if "error" in answer:
+                return answer
+            answers[name] = answer["result"]
+        again = {**params, "inputResponses": answers, "requestState": value.get("requestState")}
+        outcome = await send({name: given for name, given in again.items() if given is not None})
+    return outcome
