@@ -711,3 +711,30 @@ def test_a_change_of_tools_is_subscribed_to_in_the_newer_revision():
             return transport._shared.changes
 
     assert asyncio.run(asyncio.wait_for(main(), 20)) == 1
+
+
+def test_what_is_offered_is_listed_once_until_the_server_says_that_it_changed():
+    listed = []
+
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "server/discover":
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})
+        if message["method"] == "tools/list":
+            listed.append(message)
+            return result(message, {"tools": [{"name": f"t{len(listed)}", "inputSchema": {"type": "object"}}]})
+        told = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        done = {"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}}
+        asked.writer.write(stream(*(b"data: " + orjson.dumps(one) + b"\n\n" for one in (told, done))))
+        await asked.writer.drain()
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            first, again = await transport.offered(), await transport.offered()
+            await transport.call(a_tool("t1"), {}, idempotency_key="k")
+            after = await transport.offered()
+            await transport.close()
+            return first is again, [one[0]["name"] for one in (first, after)]
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == (True, ["t1", "t2"])
