@@ -726,7 +726,7 @@ def test_what_is_offered_is_listed_once_until_the_server_says_that_it_changed():
         told = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
         done = {"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}}
         asked.writer.write(stream(*(b"data: " + orjson.dumps(one) + b"\n\n" for one in (told, done))))
-        await asked.writer.drain()
+        return await asked.writer.drain()
 
     async def main():
         async with wire(handler) as server:
