@@ -5,6 +5,7 @@ caller's mistake). The docstring of a class is its message; `detail` names the c
 The reference page and the API's problem types are generated from this file.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,7 +18,9 @@ class RemitError(Exception):
     retryable: ClassVar[bool] = False
     hint: ClassVar[str] = ""
 
-    def __init__(self, detail: str = "", *, hint: str = "", rule: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, hint: str = "", rule: str = "", remedy: str = "", retry_after_seconds: float = 0.0
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.advice = hint or self.hint
@@ -25,6 +28,8 @@ class RemitError(Exception):
         self.rule = rule or self.code
         #: YAML of what would permit it, where a resource would: for a person to look at, never applied by itself.
         self.remedy = remedy
+        #: When to come again; 0 where nothing is known of that.
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def title(self) -> str:
@@ -35,8 +40,8 @@ class RemitError(Exception):
         return f"{self.title} {self.detail}".strip()
 
     def to_json(self) -> dict[str, object]:
-        """The problem as RFC 9457 shows it, plus `rule`, `retryable`, `hint` and `remedy`."""
-        return {
+        """The problem as RFC 9457 shows it, plus `rule`, `retryable`, `hint`, `remedy` and when to come again."""
+        told: dict[str, object] = {
             "type": f"urn:remit:error:{self.code}",
             "code": self.code,
             "title": self.title,
@@ -47,6 +52,9 @@ class RemitError(Exception):
             "hint": self.advice,
             "remedy": self.remedy,
         }
+        if self.retry_after_seconds:
+            told["retry_after_seconds"] = math.ceil(self.retry_after_seconds)
+        return told
 
 
 class Refusal(RemitError):
@@ -137,7 +145,7 @@ class BudgetExhausted(Refusal):
     status = 409
     hint = "Raise the budget with `remit apply`, or shorten the plan; nothing was spent on this call."
 
-    def __init__(self, detail: str = "", *, balance: str = "", needed: int = 0, **more: str) -> None:
+    def __init__(self, detail: str = "", *, balance: str = "", needed: int = 0, **more: Any) -> None:
         super().__init__(detail, **more)
         #: The balance that is too small; empty where it is not known.
         self.balance = balance
@@ -462,6 +470,22 @@ class CredentialRefused(ToolUnavailable):
     code = "credential_refused"
     retryable = False
     hint = "Renew the secret that the source's `credential: {ref: ...}` names; the next call reads it again."
+
+
+class RateLimited(Fault):
+    """There were too many calls in this time."""
+
+    code = "rate_limited"
+    status = 429
+    hint = "Come again after the time that it says, or have `limits` raised."
+
+
+class Overloaded(Fault):
+    """Too many calls wait already."""
+
+    code = "overloaded"
+    status = 429
+    hint = "Come again after the time that it says."
 
 
 class EffectUncertain(Fault):

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 shows them. What is not in the catalogue is told without its details."""
 
 import logging
+import math
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,7 +25,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def problem(error: RemitError) -> JSONResponse:
     """The answer that tells of this error."""
-    return JSONResponse(error.to_json(), status_code=error.status, media_type=MEDIA_TYPE)
+    headers = {"retry-after": str(math.ceil(error.retry_after_seconds))} if error.retry_after_seconds else None
+    return JSONResponse(error.to_json(), status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def install(app: FastAPI) -> None:

@@ -39,21 +39,21 @@ from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspe
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
-from remit.gateway.limits import Admission
+from remit.gateway.limits import Admission, Asks
 from remit.gateway.pins import PinWatch
 from remit.gateway.redact import Redaction
 from remit.gateway.remedy import remedy_for
+from remit.gateway.results import as_promised, too_long
 from remit.gateway.transport import Checking, Priced, Relay, Streaming, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
 from remit.policy import Decision, Request
 from remit.quantities import Money
+from remit.registry import UNLIMITED
 from remit.state import Pointer, Vault
 from remit.tools import Tool
 
 _LOG = logging.getLogger("remit.door")
-#: A larger answer is refused: what a model or a person cannot read has no business in a mission's state.
-_RESULT_BYTES_MAX = 8 * 1024 * 1024
 #: The source of the home's own language model.
 MODEL_SOURCE = "model"
 #: Tries of an idempotent write before its effect counts as uncertain.
@@ -116,7 +116,20 @@ class Door:
             ToolFailed: the tool said no; on record.
             ToolUnreachable: the tool did not answer; a read may be tried again.
         """
-        way = _Way(self, caller, call, log, tape, progress)
+        stand_ins = iter(self.controls.registry.stand_ins(call.tool))
+        asked = call
+        while True:
+            way = _Way(self, caller, asked, log, tape, progress)
+            try:
+                return await self._taken(way)
+            except ToolUnreachable as silent:
+                following = next(stand_ins, None) if way.did_nothing(silent) else None
+                if following is None:
+                    raise
+                asked = replace(call, tool=following, leave=None)
+
+    async def _taken(self, way: "_Way") -> Answer:
+        caller, call, log = way.caller, way.call, way.log
         try:
             return await way.through()
         except (Halted, DriverReplaced, MissionEnded) as stop:
@@ -286,13 +299,29 @@ class _Way:
             # From here on no other call may count on this room; no await lies between weighing and reserving.
             log.reserve(self.key, (request.amount.micros, request.amount.currency), self._payee(request.payee))
         # admit
-        async with door.admission.admit(tool.source):
+        async with door.admission.admit(self._asks(tool)):
             await self._look_at_pin(tool)
             # budget hold, record intent
             recorded = await self._record_intent(tool, request, decision, action)
             self.on_record = True
             # call (a transport injects the credential), check result, settle and record
             return await self._carry_out(tool, recorded)
+
+    def did_nothing(self, silent: ToolUnreachable) -> bool:
+        """True where another source may be asked: nothing was written, nor can have been."""
+        tool = self.door.controls.registry.tools.get(self.call.tool)
+        if tool is None or not tool.sink:
+            return tool is not None
+        recorded = self.log.last(self.caller.step, self.key)
+        return isinstance(silent, ToolUnavailable) and (recorded is None or recorded.done is not None)
+
+    def _asks(self, tool: Tool) -> Asks:
+        registry, caller = self.door.controls.registry, self.caller
+        version = registry.versions.get(caller.agent)
+        of_tool, of_source = registry.limits_of(tool)
+        return Asks(
+            caller.tenant, caller.agent_name, tool, version.limits if version else UNLIMITED, of_tool, of_source
+        )
 
     def check(self, known: Mapping[str, list[Known]]) -> None:
         """The stages that no answer of a person overrides, without effect and without record."""
@@ -595,13 +624,12 @@ class _Way:
     async def settle(self, tool: Tool, recorded: Recorded, result: ToolResult) -> Answer:
         """Put the outcome of a call on record and turn its hold into what was used."""
         door, caller, permit = self.door, self.caller, recorded.permit
-        result = self._redacted(result)
-        content = result.content if result.error is None else {"error": result.error}
-        pointer, body = door.vault.seal(caller.mission, content)
-        if len(body.data) > _RESULT_BYTES_MAX:
-            content = {"error": f"The answer has {len(body.data)} bytes; {_RESULT_BYTES_MAX} are taken."}
-            result = ToolResult(content, content["error"], result.usage)
-            pointer, body = door.vault.seal(caller.mission, content)
+        result = self._redacted(as_promised(tool, result))
+        pointer, body = door.vault.seal(caller.mission, _told(result))
+        if (shorter := too_long(tool, result, len(body.data))) is not result:
+            result = shorter
+            pointer, body = door.vault.seal(caller.mission, _told(result))
+        content = _told(result)
         bodies = [body]
         raw_cid = ""
         if result.raw is not None:
@@ -657,6 +685,10 @@ class _Way:
             at_us=_now_us(self.door.clock),
             fact=fact,
         )
+
+
+def _told(result: ToolResult) -> Any:
+    return result.content if result.error is None else {"error": result.error}
 
 
 def _check_granted(principal: Principal, caller: Caller, tool: Tool) -> None:

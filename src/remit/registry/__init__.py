@@ -10,6 +10,7 @@ from remit.registry.apply import ApplyPlan, Change, plan_apply
 from remit.registry.differences import Difference
 from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
+from remit.registry.limits import UNLIMITED, CallLimits
 from remit.registry.models import Models
 from remit.registry.names import Names, suggestion
 from remit.registry.openapi import OpenApi
@@ -29,10 +30,12 @@ __all__ = [
     "REQUESTS",
     "TABLE",
     "TOOL_TABLE",
+    "UNLIMITED",
     "AgentDocument",
     "AgentVersion",
     "ApplyPlan",
     "Autonomy",
+    "CallLimits",
     "Change",
     "Check",
     "Credential",

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, StrictStr, Tag, field_validator
 
 from remit.identity import ToolPattern
 from remit.quantities import Money
+from remit.registry.limits import CallLimits, LimitsOfCalls, call_limits
 from remit.registry.schemas import AmountDocument, CodeReference, Document, JsonSchema, ResourceName, SkillName, by_form
 from remit.registry.version import Semver
 from remit.resources import content_hash
@@ -91,6 +92,7 @@ class AgentDocument(Document):
         description="The most that one session of a `connected` agent may spend on models and priced tools; 5 US "
         "dollars by default. Within missions, their own budget holds.",
     )
+    limits: LimitsOfCalls | None = Field(None, description="How often it may call, how many at once, and its weight.")
     reflection_cap: int = Field(
         25, description="The most times a step may go over its own result again; a policy may set less.", ge=0, le=1000
     )
@@ -139,6 +141,7 @@ class AgentVersion:
     autonomy: Autonomy
     max_turns: int
     reflection_cap: int
+    limits: CallLimits
     #: Of one session of a connected agent.
     budget: Money
     #: Of everything but the stage, prompts with their text.
@@ -190,6 +193,7 @@ def agent_version(document: AgentDocument, fields: Mapping[str, Any]) -> AgentVe
         autonomy=document.autonomy,
         max_turns=document.max_turns,
         reflection_cap=document.reflection_cap,
+        limits=call_limits(document.limits),
         budget=document.budget.money if document.budget else _SESSION_BUDGET,
         hash=version_hash(fields),
     )

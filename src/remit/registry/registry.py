@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from remit.errors import NotFound, RightsExceeded, StoreCorrupted, UnknownSkill, UnknownTool
 from remit.identity import Principal, PrincipalDocument, covers
 from remit.registry.agent import AgentDocument, AgentVersion, agent_version
+from remit.registry.limits import UNLIMITED, CallLimits
 from remit.registry.names import Names, names_in, suggestion
 from remit.registry.source import ToolSource, ToolSourceDocument, tool_source
 from remit.registry.stored import StoredResource
@@ -128,6 +129,20 @@ class Registry:
         source = self.sources.get(tool.source) if tool else None
         declared = source.tools.get(tool.local_name) if tool and source else None
         return declared is not None and declared.poll
+
+    def stand_ins(self, name: str) -> tuple[str, ...]:
+        """Full names of the tools that are called where this one's source does not answer, in order."""
+        tool = self.tools.get(name)
+        source = self.sources.get(tool.source) if tool else None
+        return source.fallbacks(tool.local_name) if tool and source and not tool.model else ()
+
+    def limits_of(self, tool: Tool) -> tuple[CallLimits, CallLimits]:
+        """What the tool and its source may take."""
+        source = self.sources.get(tool.source)
+        if source is None:
+            return UNLIMITED, UNLIMITED
+        declared = source.tools.get(tool.local_name)
+        return declared.limits if declared else UNLIMITED, source.limits
 
     def source(self, name: str) -> ToolSource:
         """The source of tools with this name.

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstrai
 
 from remit.errors import InvalidResource
 from remit.quantities import Money
+from remit.registry.limits import UNLIMITED, CallLimits, LimitsOfCalls, call_limits
 from remit.registry.models import Models, ModelsDocument, models
 from remit.registry.openapi import OpenApi, OpenApiDocument, openapi
 from remit.registry.reach import (
@@ -125,6 +126,12 @@ class ToolDocument(Document):
     )
     cost: AmountDocument | None = Field(None, description="What one call costs at most; free where not written.")
     poll: StrictBool = Field(False, description="Asking the same again is meant, so it counts as no loop.")
+    limits: LimitsOfCalls | None = Field(None, description="How often it may be called, and how many at once.")
+    instead: tuple[StrictStr, ...] = Field(
+        (),
+        description="Full names of tools (`SOURCE__NAME`) that take the same arguments and are called where its source "
+        "certainly did nothing or only reads, in order. Each needs its own grant and policy.",
+    )
 
 
 class ToolSourceDocument(Document):
@@ -143,6 +150,9 @@ class ToolSourceDocument(Document):
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
     models: ModelsDocument | None = Field(
         None, description="Language models behind an OpenAI-compatible endpoint; each is a tool, `NAME__MODEL`."
+    )
+    limits: LimitsOfCalls | None = Field(
+        None, description="How often the source may be called, how many at once, and how many may wait."
     )
     credential: CredentialDocument | None = Field(
         None, description="A secret that Remit puts into each call behind the door; no agent or model sees it."
@@ -173,6 +183,8 @@ class Declaration:
     roles: tuple[Role, ...] = ()
     cost: Money | None = None
     poll: bool = False
+    limits: CallLimits = UNLIMITED
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +215,15 @@ class ToolSource:
     sql: SqlSource | None = None
     #: A SOAP service.
     soap: SoapSource | None = None
+    limits: CallLimits = UNLIMITED
 
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
-        """Full names of the models that stand in for this one, in order."""
-        model = self.models.models.get(local_name) if self.models else None
-        return model.instead if model else ()
+        """Full names of the tools, or models, that stand in for this one, in order."""
+        if self.models is not None:
+            model = self.models.models.get(local_name)
+            return model.instead if model else ()
+        declared = self.tools.get(local_name)
+        return declared.instead if declared else ()
 
 
 def default_origins(role: str) -> frozenset[Origin]:
@@ -243,6 +259,8 @@ def _declaration(document: ToolDocument) -> Declaration:
         roles=tuple(_role(name, document.roles[name]) for name in sorted(document.roles)),
         cost=document.cost.money if document.cost else None,
         poll=document.poll,
+        limits=call_limits(document.limits),
+        instead=document.instead,
     )
 
 
@@ -261,6 +279,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         credential=credential(document.credential),
         network=network(document.network),
         models=models(document.models),
+        limits=call_limits(document.limits),
         sql=sql_source(document.sql) if document.sql else None,
         soap=soap_source(document.soap) if document.soap else None,
     )

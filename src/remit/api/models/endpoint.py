@@ -1,6 +1,7 @@
 """Chat completions, responses and embeddings, each a turn of a model through the door."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -243,6 +244,8 @@ def _headers(entered: Entered, answer: Answer) -> dict[str, str]:
 def _told(error: RemitError) -> Response:
     status, body = error_of(error)
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    if error.retry_after_seconds:
+        headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
     return JSONResponse(body, status_code=status, headers=headers)
 
 
