@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Workers of the test run; each takes a core.
 WORKERS ?= auto
 
-.PHONY: setup demo test check docs bench clean
+.PHONY: setup demo test check docs bench interop clean
 
 setup: .venv/dev
 
@@ -23,11 +23,15 @@ check: .venv/dev
 bench: .venv/runtime .bench/peers
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
+# Programs that others wrote, on both sides of the door: needs npm and the network, so CI does not call it.
+interop: .venv/dev
+	@$(BIN)/python interop/run.py $(ARGS)
+
 docs: .venv/dev
 	$(BIN)/python tools/generate_reference.py
 
 clean:
-	rm -rf .venv .bench
+	rm -rf .venv .bench .interop
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Remit needs Python 3.11 or newer")'
