@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from remit.adapters.a2a import A2aTransport
 from remit.adapters.egress import EgressClient, EgressTransport, Injector
 from remit.adapters.mcp import McpHttpTransport, McpStdioTransport
 from remit.adapters.openai import ModelEndpoint, ModelsTransport
@@ -213,6 +214,8 @@ def _reached(source: ToolSource, settings: Settings) -> Transport:
         calls, documents = egress_of(source, settings), EgressTransport(source.network)
         folder = str(settings.home)
         return SoapTransport(source.name, source.soap, EgressClient(calls), EgressClient(documents), folder=folder)
+    if source.a2a is not None:
+        return A2aTransport(source.name, source.a2a, egress_of(source, settings), EgressTransport(source.network))
     assert source.models is not None
     return _models(source, settings)
 

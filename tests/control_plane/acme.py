@@ -27,6 +27,17 @@ async def look(context: StepContext, given: Mapping[str, Any]) -> Any:
     return await context.call("far__look", {"name": given["vendor"]})
 
 
+async def front(context: StepContext, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Hand the question on to another of the company's agents."""
+    context.propose("ask", skill="ask", given={"text": given["text"]})
+    return {}
+
+
+async def ask(context: StepContext, given: Mapping[str, Any]) -> Any:
+    """Ask an agent of another company."""
+    return await context.call("clerk__orders.find", {"text": given["text"]})
+
+
 def vendor(name: str) -> dict[str, str]:
     """Who a vendor is."""
     return {"id": "V-1", "name": name}

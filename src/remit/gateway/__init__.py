@@ -13,7 +13,7 @@ from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import LoopGuard, check_recursion
 from remit.gateway.limits import Admission
 from remit.gateway.redact import Redaction, check_filters
-from remit.gateway.transport import Checking, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
+from remit.gateway.transport import Checking, Delegating, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
 
 __all__ = [
     "Admission",
@@ -23,6 +23,7 @@ __all__ = [
     "Caller",
     "Checking",
     "Controls",
+    "Delegating",
     "Door",
     "Interrupted",
     "Known",

@@ -38,6 +38,8 @@ class Caller:
     in_the_loop: bool = False
     #: Tool patterns of the token that the agent came with; all, where it came with none.
     token_tools: tuple[str, ...] = ("*",)
+    #: The skills that led here, this step's own included, the outermost first; an agent elsewhere is told them.
+    ancestry: tuple[str, ...] = ()
 
     @property
     def agent_name(self) -> str:

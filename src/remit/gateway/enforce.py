@@ -44,7 +44,7 @@ from remit.gateway.pins import PinWatch
 from remit.gateway.redact import Redaction
 from remit.gateway.remedy import remedy_for
 from remit.gateway.results import as_promised, too_long
-from remit.gateway.transport import Checking, Priced, Relay, Streaming, ToolResult, Transport
+from remit.gateway.transport import Checking, Delegating, Priced, Relay, Streaming, ToolResult, Transport
 from remit.identity import Delegation, LinkKind, Principal, Right, covers, rights_of
 from remit.ledger import Commit, Draft, Entry, Journal, Write
 from remit.policy import Decision, Request
@@ -185,6 +185,9 @@ class Door:
                 return await transport.stream(tool, call.arguments, idempotency_key=key, on_part=call.on_part)
             if call.line is not None and _relays(type(transport)):
                 return await cast("Relay", transport).call_on(call.line, tool, call.arguments, idempotency_key=key)
+            if _delegates(type(transport)):
+                hand_on = cast("Delegating", transport).delegate
+                return await hand_on(tool, call.arguments, idempotency_key=key, ancestry=caller.ancestry)
             return await transport.call(tool, call.arguments, idempotency_key=key)
         except asyncio.CancelledError:
             if task not in self._cut:
@@ -724,6 +727,11 @@ def _is_priced(transport: type) -> bool:
 @lru_cache(maxsize=64)
 def _relays(transport: type) -> bool:
     return issubclass(transport, Relay)
+
+
+@lru_cache(maxsize=64)
+def _delegates(transport: type) -> bool:
+    return issubclass(transport, Delegating)
 
 
 def _check_can_be_met(decision: Decision) -> None:

@@ -125,6 +125,17 @@ class Offering(Protocol):
 
 
 @runtime_checkable
+class Delegating(Protocol):
+    """A transport whose tools are other agents' skills: work that is handed on knows where it comes from."""
+
+    async def delegate(
+        self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, ancestry: Sequence[str]
+    ) -> ToolResult:
+        """Call the tool once, as `call` does; `ancestry` are the skills above it, the outermost first."""
+        ...
+
+
+@runtime_checkable
 class Streaming(Protocol):
     """A transport that can hand an answer over piece by piece, besides giving it whole at the end."""
 

@@ -3,6 +3,7 @@
 from remit.gateway import Caller, Door
 from remit.ids import PrincipalId
 from remit.missions.state import MissionState, StepState
+from remit.planning import StepKind
 from remit.registry import Autonomy
 
 #: Who is recorded for calls that belong to no agent's plan.
@@ -47,4 +48,15 @@ def caller_of(
         version.max_turns if version else 0,
         in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
         token_tools=narrowed,
+        ancestry=_ancestry(state, held),
     )
+
+
+def _ancestry(state: MissionState, held: StepState) -> tuple[str, ...]:
+    """The skills that led to a step, its own included, the outermost first."""
+    found = [held.step.target] if held.step.kind is StepKind.SKILL else []
+    above = held.proposed_by
+    while above is not None:
+        found.append(state.steps[above].step.target)
+        above = state.steps[above].proposed_by
+    return tuple(reversed(found))

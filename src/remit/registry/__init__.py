@@ -5,6 +5,7 @@ from what was applied: who offers a skill, what a tool is, who a principal is. `
 with what people declared, and `compare_pins` names what has changed since they accepted it.
 """
 
+from remit.registry.a2a import A2aSource
 from remit.registry.agent import AgentDocument, AgentVersion, Autonomy, Skill
 from remit.registry.apply import ApplyPlan, Change, plan_apply
 from remit.registry.differences import Difference
@@ -31,6 +32,7 @@ __all__ = [
     "TABLE",
     "TOOL_TABLE",
     "UNLIMITED",
+    "A2aSource",
     "AgentDocument",
     "AgentVersion",
     "ApplyPlan",

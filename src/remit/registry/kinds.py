@@ -17,7 +17,7 @@ from remit.tools import Tier
 NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 #: Forms of a source, besides `mcp.url`, that Remit calls itself: it can inject a credential and check the address.
-_REACHED: tuple[str, ...] = ("models", "openapi", "soap")
+_REACHED: tuple[str, ...] = ("models", "openapi", "soap", "a2a")
 #: Field to the forms that take it, and what another form has instead.
 _ELSEWHERE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "credential": ((*_REACHED, "sql"), "a server that Remit starts reads its own variable (`env`)"),

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, StrictBool, StrictStr, StringConstrai
 
 from remit.errors import InvalidResource
 from remit.quantities import Money
+from remit.registry.a2a import A2aDocument, A2aSource, a2a_source
 from remit.registry.limits import UNLIMITED, CallLimits, LimitsOfCalls, call_limits
 from remit.registry.models import Models, ModelsDocument, models
 from remit.registry.openapi import OpenApi, OpenApiDocument, openapi
@@ -37,7 +38,7 @@ from remit.tools import Origin, Role, Tier, Tool
 
 #: What a source can be; `BUILT` are those of this release.
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
-BUILT = ("mcp", "openapi", "python", "soap", "sql", "models")
+BUILT = ("mcp", "openapi", "python", "soap", "sql", "a2a", "models")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,127}")
 #: Fields of a definition that a tool has of its own; the rest is carried as it came.
 _OWN_FIELDS = frozenset({"name", "description", "inputSchema"})
@@ -146,7 +147,7 @@ class ToolSourceDocument(Document):
     openapi: OpenApiDocument | None = Field(None, description="A REST service by its OpenAPI description, 3.0 or 3.1.")
     sql: SqlDocument | None = Field(None, description="A database: declared queries and writes, guarded free queries.")
     soap: SoapDocument | None = Field(None, description="A SOAP service, by its WSDL.")
-    a2a: Any = Field(None, description="Not built in this release: an agent that is reached over A2A.")
+    a2a: A2aDocument | None = Field(None, description="An agent elsewhere, by its A2A 1.0 agent card.")
     http: Any = Field(None, description="Not built in this release: a plain HTTP service.")
     models: ModelsDocument | None = Field(
         None, description="Language models behind an OpenAI-compatible endpoint; each is a tool, `NAME__MODEL`."
@@ -189,7 +190,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class ToolSource:
-    """Where tools come from: exactly one of `command`, `url`, `openapi`, `module`, `sql`, `soap` and `models`."""
+    """Where tools come from: one of `command`, `url`, `openapi`, `module`, `sql`, `soap`, `a2a` and `models`."""
 
     name: str
     description: str
@@ -216,6 +217,8 @@ class ToolSource:
     #: A SOAP service.
     soap: SoapSource | None = None
     limits: CallLimits = UNLIMITED
+    #: An agent elsewhere.
+    a2a: A2aSource | None = None
 
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
         """Full names of the tools, or models, that stand in for this one, in order."""
@@ -282,6 +285,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         limits=call_limits(document.limits),
         sql=sql_source(document.sql) if document.sql else None,
         soap=soap_source(document.soap) if document.soap else None,
+        a2a=a2a_source(document.a2a) if document.a2a else None,
     )
 
 
