@@ -47,6 +47,7 @@ from remit.ledger.seal import Signer
 from remit.missions import Agent, Performer
 from remit.policy import PolicySet
 from remit.registry import OpenApi, Registry, SqlSource, ToolSource
+from remit.resources import sketch
 from remit.state import KeyRing, Vault
 
 STORE_FILE = "remit.sqlite"
@@ -311,6 +312,9 @@ def current_principal(plane: ControlPlane) -> Principal:
             f"The account {user!r} acts as no active principal of this home.",
             hint="Have an owner apply a `kind: Principal` with `os_user` set to it.",
             rule="principal_unknown",
+            remedy=sketch(
+                "Principal", _safe(user), {"roles": ["operator"], "os_user": user}, "Choose the roles.", whole=True
+            ),
         )
     return principal
 

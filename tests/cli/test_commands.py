@@ -213,3 +213,34 @@ def test_cases_of_policies_are_decided_with_an_exit_code_and_every_rule_that_spo
     assert failing.code == 1
     assert "expected deny, got permit" in failing.out
     assert "within_approval_limit" in failing.out
+
+
+def test_a_refusal_says_which_yaml_would_permit_it_and_applies_none(home):
+    mission = remit(*run_arguments("--home", home, "--json", lines=[{"vendor": "Evil", "amount": "5.00"}])).json[
+        "mission"
+    ]
+    steps = remit("missions", "show", mission, "--home", home, "--json").json["steps"]
+    refused = next(step["id"] for step in steps if step["status"] == "refused")
+
+    told = remit("why", f"{mission}/{refused}", "--home", home).out
+
+    assert "what would permit it (nothing is applied by itself):" in told
+    assert "allowed_vendors: [PAYEE]" in told
+    assert remit("policies", "--home", home, "--json").json[0]["allowed_vendors"] == ["Paper Inc", "Slow Ltd"]
+
+
+def test_policies_are_tried_on_what_happened(home, tmp_path):
+    remit(*run_arguments("--home", home))
+    new = tmp_path / "new.yaml"
+    new.write_text(
+        "apiVersion: remit/v1\nkind: Policy\nname: office\nagents: [clerk]\ntools: [office__pay]\n"
+        "require_approval_if_over: {amount: '10', currency: USD}\nallowed_vendors: [Paper Inc, Evil]\n"
+    )
+
+    told = remit("policies", "simulate", "-f", new, "--home", home)
+
+    assert told.code == 0, told.err
+    assert "was permit" in told.out
+    assert "would be ask" in told.out
+    assert "was deny (allowed_vendors), would be permit" in told.out
+    assert "2 different (1 deny -> permit, 1 permit -> ask)" in told.out

@@ -16,7 +16,7 @@ from tests.gateway.builders import (
     some_controls,
 )
 
-from remit.errors import PinBroken, RemitError
+from remit.errors import NotGranted, PinBroken, RemitError
 from remit.gateway import Call
 from remit.gateway.remedy import remedy_for
 from remit.quantities import Money
@@ -74,6 +74,17 @@ def test_a_persons_bounds_name_the_person(person, change):
         door = await a_door(a_payment(), resources=[person])
 
         assert await refused(door, **PAY) == {"kind": "Principal", "name": "anna", **change}
+
+    run(story())
+
+
+def test_a_token_that_does_not_name_the_tool_needs_no_resource():
+    no = NotGranted("", rule="token_grant")
+
+    async def story():
+        door = await a_door(a_payment())
+
+        assert remedy_for(no, door.caller(), Call("bank__pay", PAY), some_controls(a_payment()), None) == ""
 
     run(story())
 

@@ -31,6 +31,8 @@ async def a_mission() -> None:
         for question in await plane.approvals.all(person, mission=mission):
             assert_type(question, dict[str, Any])
             await plane.approvals.answer(Given(ApprovalId(question["id"]), "approve"), person)
+        tried = await plane.policies.simulate(person, [("policy.yaml", "")], since="30d", mission=mission)
+        assert_type(tried, dict[str, Any])
         assert_type(await plane.ledger.export(person, mission=mission), list[bytes])
         assert_type(await plane.tokens.issue("buyer", person.id, person, Wish(seconds=300)), dict[str, Any])
 

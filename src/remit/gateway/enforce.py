@@ -149,7 +149,12 @@ class Door:
             Refusal: leave, policy, or a strict role; it names its rule.
             InvalidArguments: the values do not fit the tool's schema.
         """
-        _Way(self, caller, call, log, RunTape(), "").check(known)
+        way = _Way(self, caller, call, log, RunTape(), "")
+        try:
+            way.check(known)
+        except RemitError as no:
+            no.remedy = no.remedy or remedy_for(no, caller, call, self.controls, way.asked)
+            raise
 
     async def confirm_effect(self, caller: Caller, key: str, by: str, log: CallLog, tape: RunTape) -> None:
         """Record a person's word that a write of unknown outcome took effect; nothing is called.
