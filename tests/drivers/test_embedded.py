@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 from tests.missions.builders import FakeTransport, a_home, a_payment, a_tool, run
-from tests.missions.test_crashes import until
+from tests.missions.test_crashes import crash_once, crashes, until
 from tests.missions.test_life import PAY, a_call, cancel, planner
 
 from remit.adapters.sqlite import SqliteStore
 from remit.errors import DriverReplaced, StoreUnreachable
 from remit.ledger import Commit, PutRecord
+from remit.quantities import Money
 
 
 async def running(home):
@@ -59,6 +60,29 @@ def test_what_was_left_is_taken_up_when_the_driver_starts():
             await ended(home, mission)
         stop.set()
         await task
+
+    run(story())
+
+
+def test_money_that_a_crash_left_held_for_a_mission_that_has_ended_is_settled_by_the_next_driver():
+    async def story():
+        tool = a_tool("erp__read", cost=Money.of("1.00", "USD"))
+        transport = FakeTransport(read=crash_once())
+        home = await a_home(tool, plan=planner(a_call(tool="erp__read", given={"n": 1})), transport=transport)
+        mission = await home.submit()
+        home = await crashes(home, mission)
+        await cancel(home, mission)
+        ended = {**await home.store.record("mission", mission), "status": "cancelled"}
+        await home.store.commit(Commit((), (PutRecord("mission", mission, ended),)))
+        assert (await home.store.balance(f"mission/{mission}")).held > 0
+
+        task, stop = await running(home)
+        while (await home.store.balance(f"mission/{mission}")).held:
+            await asyncio.sleep(0.01)
+
+        stop.set()
+        await task
+        assert home.made == ["read"]
 
     run(story())
 

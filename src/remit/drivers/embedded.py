@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from remit.budgets import mission_balance, tenant_balance
 from remit.errors import DriverReplaced, FactExists, RemitError, StoreUnreachable
 from remit.gateway import micros_of
 from remit.ids import MissionId
@@ -119,7 +120,7 @@ class EmbeddedDriver:
         await self.stop()
 
     async def _sweep_until(self, stop: asyncio.Event) -> None:
-        pending = {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
+        pending = await self._left_to_do()
         while not stop.is_set():
             for mission in sorted(pending):
                 self._spawn(MissionId(mission))
@@ -129,6 +130,18 @@ class EmbeddedDriver:
                     await stop.wait()
             except TimeoutError:
                 pending = await self._sweep()
+
+    async def _left_to_do(self) -> set[str]:
+        """Missions that have not ended, and those that ended while a crash left money held for them."""
+        listed = dict(await self.store.records("mission"))
+        left = {mission for mission, told in listed.items() if not _ended(told)}
+        if await self._held(tenant_balance(self.performer.door.tenant)):
+            left |= {mission for mission in listed if await self._held(mission_balance(mission))}
+        return left
+
+    async def _held(self, balance: str) -> int:
+        found = await self.store.balance(balance)
+        return found.held if found is not None else 0
 
     def nudge(self, mission: MissionId) -> None:
         """Something happened to this mission: look at it now."""
