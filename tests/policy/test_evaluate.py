@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import date
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.policy import PolicySet
+from remit.policy import PolicySet, remedy
 from remit.quantities import Money, Rates
 
 from .builders import a_policy, a_request, a_tool
@@ -63,6 +64,35 @@ def test_one_more_denial_never_makes_a_permit(policies, denial, request):
     assert before.permit or not after.permit
     if denial.name == "never":
         assert not after.permit
+
+
+@given(some_policies, some_policies, requests())
+def test_policies_in_shadow_change_no_decision_and_say_what_they_would_have_made_of_it(policies, tried, request):
+    shadows = [replace(policy, name=f"shadow-{policy.name}", shadow=True) for policy in tried]
+    enforced = [replace(policy, shadow=False) for policy in shadows]
+
+    alone = compiled(policies).decide(request)
+    beside = compiled([*policies, *shadows]).decide(request)
+
+    told = [spoken for spoken in beside.spoken if spoken.rule != "no_policy"]
+    assert told == [spoken for spoken in alone.spoken if spoken.rule != "no_policy"]
+    assert (beside.permit, beside.obligations, beside.policy_hash) == (
+        alone.permit,
+        alone.obligations,
+        alone.policy_hash,
+    )
+    if beside.shadow is not None:
+        assert beside.shadow.answer == compiled([*policies, *enforced]).decide(request).answer
+
+
+@given(some_policies, requests())
+def test_a_denial_always_says_what_would_permit_it_and_a_permit_never(policies, request):
+    decision = compiled(policies).decide(request)
+
+    told = remedy(decision, request, compiled(policies).policies, RATES)
+
+    assert bool(told) is not decision.permit
+    list(yaml.safe_load_all(told))
 
 
 @given(some_policies, requests(), st.randoms(use_true_random=False))

@@ -21,6 +21,12 @@ class PolicyCall(Body):
     skill: str = Field("", description="The skill that it would carry out.")
 
 
+class Checked(Body):
+    """Files to check beside what is in force."""
+
+    files: list[File] = Field(default_factory=list, max_length=1000)
+
+
 class Cases(Body):
     """Cases to decide."""
 
@@ -45,7 +51,7 @@ async def list_policies(plane: Plane) -> list[dict[str, Any]]:
 
 
 @routes.post("/policies/check")
-async def check_policies(body: Files, plane: Plane) -> dict[str, Any]:
+async def check_policies(body: Checked, plane: Plane) -> dict[str, Any]:
     """What is wrong, contradictory or without effect in the policies in force with these files added."""
     return await plane.policies.check(_texts(body.files))
 

@@ -50,16 +50,21 @@ def listed(home: Home = None, as_json: AsJson = False) -> None:
 
 @group.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that would be added.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Files that would be added; none by default.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong, contradictory or without effect with these files added; exit code 1 where they would fail."""
+    """Say what is wrong, contradictory or without effect in what is in force with these files added.
+
+    Exit code 1 where the files would be refused.
+    """
 
     async def work(screen: Screen) -> Exits:
         from remit.registry.files import read_files  # noqa: PLC0415 -- pydantic: not for `--help`
 
-        body = {"files": _bodies(read_files(files))}
+        body = {"files": _bodies(read_files(files)) if files else []}
         async with connected(settings_of(home)) as api:
             found = await api.post("/policies/check", body)
 
