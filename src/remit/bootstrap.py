@@ -8,9 +8,10 @@ import importlib
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from remit.adapters.a2a import A2aTransport
 from remit.adapters.egress import EgressClient, EgressTransport, Injector
@@ -22,6 +23,7 @@ from remit.adapters.openapi import OpenApiTransport
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
+from remit.adapters.secrets import Vault as SecretVault
 from remit.adapters.soap import SoapTransport
 from remit.adapters.sql import SqlTransport
 from remit.adapters.sqlite import SqliteStore
@@ -46,12 +48,13 @@ from remit.ledger import Store
 from remit.ledger.seal import Signer
 from remit.missions import Agent, Performer
 from remit.policy import PolicySet
-from remit.registry import OpenApi, Registry, SqlSource, ToolSource
+from remit.registry import Network, OpenApi, Registry, SqlSource, ToolSource, network_of
 from remit.resources import sketch
 from remit.state import KeyRing, Vault
 
 STORE_FILE = "remit.sqlite"
 _HOME_KEY, _LEDGER_KEY = "home.key", "ledger.key"
+_SECRET_SECONDS = 10.0
 _DEFAULT_BUDGET = """\
 apiVersion: remit/v1
 kind: Budget
@@ -289,7 +292,29 @@ def egress_of(source: ToolSource, settings: Settings) -> EgressTransport:
 
 def secrets_of(settings: Settings) -> Secrets:
     """Where the secrets stand that sources of tools name by reference; read at each call."""
-    return SecretStores(environment(), folder=settings.home, mounted=settings.mounted_secrets)
+    vault = None
+    if settings.vault_address:
+        token_file = settings.vault_token_file or settings.home / "vault.token"
+        vault = SecretVault(settings.vault_address, token_file, _get_from(settings.vault_address))
+    return SecretStores(environment(), folder=settings.home, mounted=settings.mounted_secrets, vault=vault)
+
+
+def _get_from(address: str) -> Callable[[str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]:
+    """Reads from the place at this address, which whoever runs Remit chose, wherever it is."""
+    host = urlsplit(address).hostname or ""
+    declared = network_of(host)
+    reached = Network((declared,) if declared else (), frozenset({host}))
+
+    async def get(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        # Asked once a minute at most, so no connection is kept.
+        client = EgressClient(EgressTransport(reached))
+        try:
+            reply = await client.send("GET", url, headers=headers, seconds=_SECRET_SECONDS)
+        finally:
+            await client.close()
+        return reply.status, reply.body
+
+    return get
 
 
 def load_agent(reference: str) -> Agent:

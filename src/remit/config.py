@@ -32,6 +32,11 @@ class Settings:
     #: REMIT_MOUNTED_SECRETS: folder under which a cluster mounts one folder for each secret, of which
     #: `kubernetes:SECRET/KEY` speaks; default `/var/run/secrets/remit`.
     mounted_secrets: Path = MOUNTED_SECRETS
+    #: REMIT_VAULT_ADDRESS: where HashiCorp Vault stands, such as `https://vault.internal:8200`, of which
+    #: `vault:MOUNT/PATH#FIELD` speaks; default none.
+    vault_address: str = ""
+    #: REMIT_VAULT_TOKEN_FILE: file that holds the token for Vault; default `vault.token` in the home.
+    vault_token_file: Path | None = None
 
     @property
     def reader(self) -> str:
@@ -52,8 +57,12 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None) -
     unsandboxed = environment.get("REMIT_ALLOW_UNSANDBOXED", "")
     if unsandboxed not in {"", "0", "1"}:
         faults.append(f"REMIT_ALLOW_UNSANDBOXED is {unsandboxed!r}; 0 or 1 is taken")
+    vault = environment.get("REMIT_VAULT_ADDRESS", "").strip()
+    if vault and (not vault.startswith(("http://", "https://")) or "@" in vault):
+        faults.append("REMIT_VAULT_ADDRESS is no address such as https://vault.internal:8200")
     if faults:
         raise InvalidSetting("; ".join(faults) + ".")
+    token_file = environment.get("REMIT_VAULT_TOKEN_FILE")
     chosen = home or Path(environment.get("REMIT_HOME") or Path.home() / ".remit")
     return Settings(
         chosen.expanduser().absolute(),
@@ -63,4 +72,6 @@ def read_settings(environment: Mapping[str, str], *, home: Path | None = None) -
         unsandboxed == "1",
         bool(environment.get("OPENAI_API_KEY")),
         Path(environment.get("REMIT_MOUNTED_SECRETS") or MOUNTED_SECRETS).absolute(),
+        vault,
+        Path(token_file).absolute() if token_file else None,
     )

@@ -32,6 +32,15 @@ ENVIRONMENT = {
     "adapters/pydantic_ai/provider.py": "a provider's own key, as its client names it",
     "adapters/pydantic_ai/transport.py": "a provider's own address, as its client names it",
 }
+#: Who may speak HTTP by itself, besides adapters/egress.
+WIRES = {
+    "adapters/pydantic_ai/provider.py": "the home's own model, at an address that whoever runs Remit chose",
+    "cli/client.py": "speaks to Remit's own server, over loopback or in process",
+}
+_WIRE = re.compile(
+    r"\bhttpx\.(AsyncClient|Client|AsyncHTTPTransport|get|post|request|stream)\(|\bAsyncOpenAI\b"
+    r"|\bimport (httpcore|urllib\.request|aiohttp)\b|\b(open_connection|create_connection)\("
+)
 _TIME = re.compile(r"\bdatetime\.(now|utcnow|today)\b|\bdate\.today\b|\btime\.(time|time_ns|monotonic|perf_counter)\b")
 _CHANCE = re.compile(r"\bimport (random|secrets|uuid)\b|\bfrom (random|secrets|uuid) import\b|\bos\.urandom\b")
 _ENVIRONMENT = re.compile(r"\bos\.environ\b|\bos\.getenv\b")
@@ -87,6 +96,10 @@ def test_chance_comes_from_the_system_adapter_or_has_a_reason():
 
 def test_the_environment_is_read_in_one_place_or_has_a_reason():
     assert uses(_ENVIRONMENT) == {"bootstrap.py", *ENVIRONMENT}
+
+
+def test_requests_leave_by_the_one_way_out_or_have_a_reason():
+    assert {name for name in uses(_WIRE) if not name.startswith("adapters/egress/")} == WIRES.keys()
 
 
 def test_no_file_names_a_path_of_a_machine_or_a_registry():

@@ -16,7 +16,7 @@ from remit.registry.models import Models
 from remit.registry.names import Names, suggestion
 from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
-from remit.registry.reach import Credential, Network
+from remit.registry.reach import Credential, Network, network_of
 from remit.registry.registry import Registry
 from remit.registry.soap import SoapSource
 from remit.registry.source import REQUESTS, Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
@@ -65,6 +65,7 @@ __all__ = [
     "WorkflowDocument",
     "accept_tools",
     "compare_pins",
+    "network_of",
     "no_check",
     "not_offered",
     "plan_apply",

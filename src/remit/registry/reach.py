@@ -17,6 +17,7 @@ _REFERENCES = {
     "env": re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII),
     "file": re.compile(r"[^\0\n]{1,1000}"),
     "kubernetes": re.compile(r"[a-z0-9][a-z0-9.-]{0,252}/[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"),
+    "vault": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,20}#[A-Za-z0-9._-]{1,100}"),
 }
 
 AllowedNetwork = IPv4Network | IPv6Network
@@ -59,7 +60,7 @@ def _reference(text: str) -> str:
     if pattern is None:
         known = ", ".join(f"{store}:" for store in _REFERENCES)
         raise ValueError(f"no store of secrets begins so in this release; {known} do")
-    if not pattern.fullmatch(name) or (store == "kubernetes" and ".." in name):
+    if not pattern.fullmatch(name) or (store in {"kubernetes", "vault"} and ".." in name):
         raise ValueError(f"after {store}: expected {_EXPECTED[store]}")
     return text
 
@@ -68,6 +69,7 @@ _EXPECTED = {
     "env": "the name of an environment variable",
     "file": "a path, absolute or from the home",
     "kubernetes": "SECRET/KEY",
+    "vault": "MOUNT/PATH#FIELD",
 }
 
 
@@ -121,7 +123,8 @@ class CredentialDocument(Document):
     """A secret by reference; its text never stands in a file of Remit's."""
 
     ref: Annotated[StrictStr, AfterValidator(_reference)] = Field(
-        description="Where it stands: `env:NAME`, `file:PATH`, `kubernetes:SECRET/KEY`. Read at each call."
+        description="Where it stands: `env:NAME`, `file:PATH`, `kubernetes:SECRET/KEY`, `vault:MOUNT/PATH#FIELD`. Read "
+        "at each call."
     )
     form: CredentialForm = Field(
         "bearer",

@@ -50,7 +50,8 @@ def test_a_mounted_secret_is_read_by_its_name_and_key(tmp_path):
         ("file:long", "longer than a secret"),
         ("file:binary", "not text"),
         ("kubernetes:crm/none", "No such file"),
-        ("vault:x", "No store of secrets"),
+        ("keychain:x", "No store of secrets"),
+        ("vault:kv/crm#token", "no Vault is configured"),
     ],
 )
 def test_a_secret_that_is_not_there_is_missed_by_its_reference(tmp_path, ref, told):

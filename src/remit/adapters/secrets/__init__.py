@@ -2,5 +2,6 @@
 
 from remit.adapters.secrets.scrub import MARK, Scrubber
 from remit.adapters.secrets.stores import Secrets, SecretStores
+from remit.adapters.secrets.vault import Vault
 
-__all__ = ["MARK", "Scrubber", "SecretStores", "Secrets"]
+__all__ = ["MARK", "Scrubber", "SecretStores", "Secrets", "Vault"]
