@@ -3,7 +3,7 @@
 import pytest
 
 from remit.errors import LoopStopped
-from remit.gateway import LoopGuard, check_recursion
+from remit.gateway import HandOff, LoopGuard, check_hand_offs, check_recursion
 
 
 class Work:
@@ -12,6 +12,7 @@ class Work:
     def __init__(self):
         self.guard = LoopGuard()
         self.progress = 0
+        self.way = []
 
     def call(self, action, result):
         try:
@@ -22,8 +23,10 @@ class Work:
         return ""
 
     def hand_off(self, giver, skill):
+        """One hand-off further down the same way; what the giver wrote differs with the progress."""
+        self.way.append(HandOff(giver, skill, frozenset({("docs__edit", "arguments", f"{self.progress}")})))
         try:
-            self.guard.hand_off(giver, skill, f"{self.progress}")
+            check_hand_offs(self.way)
         except LoopStopped as stopped:
             return stopped.rule
         return ""
@@ -114,12 +117,6 @@ def test_a_review_that_changes_something_each_time_passes():
         work.progress += 1
 
     assert not stopped_at(told)
-
-
-def test_a_coordinator_that_hands_out_many_different_things_passes():
-    work = Work()
-
-    assert not stopped_at(work.hand_off("coordinator", f"read|{n}") for n in range(100))
 
 
 def test_a_skill_below_itself_for_the_same_input_is_stopped():

@@ -701,28 +701,6 @@ def test_many_steps_at_once_that_look_up_the_same_thing_are_no_loop():
     run(story())
 
 
-def test_agents_that_hand_work_to_and_fro_are_stopped():
-    async def story():
-        def hand(to):
-            async def hand_on(context, given):
-                n = given.get("n", 0) + 1
-                context.propose(f"s{n}", skill=to, given={"n": n, "please": f"rephrased {n}"})
-
-            return hand_on
-
-        home = await a_home(plan=hand("review"), review=hand("plan"))
-        mission = await home.submit()
-        assert (await home.drive(mission)).ended
-
-        steps = (await home.state(mission)).steps
-        stopped = [step for step in steps.values() if step.code == "loop_stopped"]
-        assert len(stopped) == 1
-        assert stopped[0].rules[0] in {"R3", "R4"}
-        assert len(steps) <= 10
-
-    run(story())
-
-
 def test_a_skill_below_itself_for_the_same_input_is_stopped():
     async def story():
         async def plan(context, _given):

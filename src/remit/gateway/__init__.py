@@ -10,12 +10,13 @@ from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.enforce import Answer, Door, RunTape, micros_of
 from remit.gateway.flow import Known, check_flow, leaves, text_of
-from remit.gateway.guard import LoopGuard, check_recursion
+from remit.gateway.guard import HAND_OFFS_MIN, HandOff, LoopGuard, check_hand_offs, check_recursion
 from remit.gateway.limits import Admission
 from remit.gateway.redact import Redaction, check_filters
 from remit.gateway.transport import Checking, Delegating, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
 
 __all__ = [
+    "HAND_OFFS_MIN",
     "Admission",
     "Answer",
     "Call",
@@ -25,6 +26,7 @@ __all__ = [
     "Controls",
     "Delegating",
     "Door",
+    "HandOff",
     "Interrupted",
     "Known",
     "Leave",
@@ -44,6 +46,7 @@ __all__ = [
     "check_arguments",
     "check_filters",
     "check_flow",
+    "check_hand_offs",
     "check_recursion",
     "leaves",
     "micros_of",

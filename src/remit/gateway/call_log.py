@@ -114,6 +114,15 @@ class CallLog:
         """How many different writes the step was permitted; the same one again is no further progress."""
         return len(self._acted[step])
 
+    def wrote(self, step: StepId) -> set[tuple[str, str, str]]:
+        """The step's writes that were done: tool, keyed hash of the arguments, and the outcome."""
+        last = [self._calls[step, key][-1] for key in self._writes[step]]
+        return {
+            (call.permit["tool"], call.permit["action"].rpartition("|")[2], call.done["result"])
+            for call in last
+            if call.done is not None and call.done["ok"]
+        }
+
     def writes(self, step: StepId) -> list[str]:
         """Keys of the step's permitted writes, in order, without those that certainly did nothing."""
         return [key for key, stands in self._writes[step].items() if stands]

@@ -6,17 +6,29 @@ caps on turns and reflections, are rules of policy. Results and progress are in 
 cycles and reviews that change something pass.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from remit.errors import LoopStopped
 
 SAME_TRANSITION_MAX = 3
 SAME_ACTION_MAX = 8
 DEPTH_MAX = 8
-_HANDOFFS_KEPT = 64
 _PERIOD_MAX = 8
 _REPEATS = 3
+#: A way with fewer hand-offs repeats nothing often enough.
+HAND_OFFS_MIN = 2 * _REPEATS
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """One agent's proposal of a step for a skill."""
+
+    giver: str
+    skill: str
+    #: What the giver's step wrote or proposed: tool, keyed hash of the arguments, and the outcome where there is one.
+    wrote: frozenset[tuple[str, str, str]] = frozenset()
 
 
 class LoopGuard:
@@ -25,7 +37,6 @@ class LoopGuard:
     def __init__(self) -> None:
         #: Action to the progress at which it was last taken, and its results since then with their counts.
         self._actions: dict[str, tuple[str, Counter[str]]] = {}
-        self._handoffs: deque[tuple[str, str, str]] = deque(maxlen=_HANDOFFS_KEPT)
 
     def check_action(self, action: str, progress: str) -> None:
         """Look before a call.
@@ -55,18 +66,20 @@ class LoopGuard:
         else:
             held[1][result] += 1
 
-    def hand_off(self, giver: str, skill: str, progress: str) -> None:
-        """Count a hand-off from one agent to a skill.
 
-        Raises:
-            LoopStopped: R3, the last hand-offs are three repeats of one pattern.
-        """
-        self._handoffs.append((giver, skill, progress))
-        recent = list(self._handoffs)
-        for period in range(2, _PERIOD_MAX + 1):
-            tail = recent[-_REPEATS * period :]
-            if len(tail) == _REPEATS * period and tail == tail[:period] * _REPEATS:
-                raise LoopStopped(f"The last {len(tail)} hand-offs repeat a pattern of {period}.", rule="R3")
+def check_hand_offs(chain: Sequence[HandOff]) -> None:
+    """Look before an agent takes up what was handed to it; `chain` leads there from the mission's start.
+
+    Neither the words of a hand-off nor the end of the step that made it count: two agents that keep rephrasing one
+    thing to each other go in a circle. What they wrote meanwhile counts, so a review that changes something passes.
+
+    Raises:
+        LoopStopped: R3, the last hand-offs are three repeats of one pattern.
+    """
+    for period in range(2, _PERIOD_MAX + 1):
+        tail = list(chain[-_REPEATS * period :])
+        if len(tail) == _REPEATS * period and tail == tail[:period] * _REPEATS:
+            raise LoopStopped(f"The last {len(tail)} hand-offs repeat a pattern of {period}.", rule="R3")
 
 
 def check_recursion(ancestors: Sequence[tuple[str, str]], skill: str, goal: str) -> None:

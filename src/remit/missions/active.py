@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 from remit.errors import NotFound, StoreCorrupted
-from remit.gateway import CallLog
+from remit.gateway import HAND_OFFS_MIN, CallLog, HandOff
 from remit.ids import MissionId, StepId, StreamId
 from remit.ledger import GENESIS, Entry, Journal
 from remit.missions.events import StepSuspended
 from remit.missions.evolve import evolve
-from remit.missions.state import MissionState
-from remit.planning import Step
+from remit.missions.state import MissionState, StepState
+from remit.planning import Step, StepKind
 from remit.state import Vault
 
 _PAGE = 1000
@@ -91,6 +92,31 @@ class ActiveMission:
             found.append((held.step.target, held.step.input))
             above = held.proposed_by
         return found
+
+    def hand_offs(self, step: StepId) -> list[HandOff]:
+        """How the step came to be asked for, from the mission's start: each hand-off with what its giver wrote.
+
+        It follows from the record alone, so a restart forgets nothing.
+        """
+        steps = self.state.steps
+        way = [steps[step]]
+        while way[-1].proposed_by is not None:
+            way.append(steps[way[-1].proposed_by])
+        way.reverse()
+        # What was written is looked up for ways only that are long enough to go in circles.
+        wrote = self._wrote_by(way[:-1]) if len(way) > HAND_OFFS_MIN else {}
+        return [
+            HandOff(giver.agent.split("@", 1)[0], held.step.target, frozenset(wrote.get(giver.step.id, ())))
+            for giver, held in pairwise(way)
+        ]
+
+    def _wrote_by(self, givers: Sequence[StepState]) -> dict[StepId, set[tuple[str, str, str]]]:
+        """What each of these steps wrote by itself, and the calls that it proposed, made yet or not."""
+        wrote = {giver.step.id: self.log.wrote(giver.step.id) for giver in givers}
+        for held in self.state.steps.values():
+            if held.proposed_by in wrote and held.step.kind is StepKind.TOOL:
+                wrote[held.proposed_by].add((held.step.target, held.step.input, ""))
+        return wrote
 
     def _fold(self, entry: Entry) -> None:
         if entry.prev != self._head:

@@ -30,6 +30,7 @@ from remit.gateway import (
     Question,
     RunTape,
     Suspended,
+    check_hand_offs,
     check_recursion,
     micros_of,
     step_stream,
@@ -144,11 +145,7 @@ class StepRun:
         version = registry.resolve(self.step.target)
         self.agent = version.ref
         check_recursion(self.mission.ancestors(self.name), self.step.target, self.step.input)
-        giver = self.held.proposed_by or StepId("")
-        if giver:
-            self.mission.log.guard.hand_off(
-                self.mission.state.steps[giver].agent, f"{self.step.target}|{self.step.input}", self.mission.progress
-            )
+        check_hand_offs(self.mission.hand_offs(self.name))
         agent = self.performer.load_agent(version.python)
         entries = await self._write([self._claim()], [], fenced=True)
         self.claimed = True
