@@ -210,7 +210,7 @@ def test_a_revoked_agent_or_person_loses_what_was_issued_before_and_may_be_given
     assert verified(a_token(at=NOW + 1), at=NOW + 1, view=revoked(scope))
 
 
-@pytest.mark.parametrize("scope", ["token/tok-1", "token/tok-0", f"key/{KEY.kid}"])
+@pytest.mark.parametrize("scope", ["token/tok-1", "token/tok-0", f"key/{KEY.kid}"], ids=["token", "parent", "key"])
 def test_a_revoked_token_or_key_is_revoked_for_good_whatever_instant_a_token_names(scope):
     later = a_token(parents=("tok-0",), at=NOW + 1)
 

@@ -16,7 +16,7 @@ from remit.errors import (
     RightsExceeded,
     ToolUnreachable,
 )
-from remit.gateway import ToolResult
+from remit.gateway import Bounds, ToolResult
 from remit.missions import SESSION_STEP, Opening, Session, open_session
 
 PAY = {"amount": "10.00", "payee": "V-1"}
@@ -203,7 +203,7 @@ def test_a_token_narrows_what_the_agent_may_use():
         session = await office.session()
         assert {tool.name for tool in session.tools(("crm__*",))} == {"crm__find"}
         with pytest.raises(NotGranted) as refused:
-            await session.call("erp__read", {}, tools=("crm__*",))
+            await session.call("erp__read", {}, bounds=Bounds(("crm__*",)))
         assert refused.value.rule == "token_grant"
 
     run(story())

@@ -19,7 +19,7 @@ class AgentDoors:
     """Sends agents to their endpoints, under a name of this machine only where `loopback_only`."""
 
     def __init__(self, plane: ControlPlane, people: ASGIApp, *, loopback_only: bool = True) -> None:
-        entrance = Entrance(plane)
+        entrance = self.entrance = Entrance(plane)
         self._people = people
         self._loopback_only = loopback_only
         self._mcp = McpEndpoint(plane, entrance)

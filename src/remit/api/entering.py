@@ -1,6 +1,5 @@
 """How agents outside come in: their token and signature are verified, and their session is found or opened."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from remit.api.agents import agent_of
 from remit.api.models.entering import Entered
 from remit.control_plane import ControlPlane
-from remit.errors import RemitError
+from remit.gateway import Bounds
 from remit.identity import AgentIdentity
 from remit.ids import MissionId
 from remit.missions import Session
@@ -28,6 +27,14 @@ class Arrived:
     session: Session
 
     @property
+    def bounds(self) -> Bounds:
+        """What the token leaves of the agent's grants."""
+        identity = self.identity
+        if identity.budget_usd_micros is None:
+            return Bounds(identity.tools)
+        return Bounds(identity.tools, identity.token, identity.budget_usd_micros)
+
+    @property
     def whose(self) -> tuple[str, str, str]:
         """Agent, principal and mission: two tokens with the same of them are one caller's."""
         return self.identity.agent, self.identity.principal, self.identity.mission or ""
@@ -38,9 +45,6 @@ class Entrance:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        #: The mission of each token that named none.
-        self._own: dict[str, asyncio.Future[MissionId]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
         self._on_close: list[Callable[[MissionId], None]] = []
 
     def when_closed(self, tell: Callable[[MissionId], None]) -> None:
@@ -57,42 +61,15 @@ class Entrance:
             HomeBusy, DriverReplaced: another process drives this home.
         """
         identity = await agent_of(request, body, self._plane.core.authenticator)
-        mission = identity.mission or await self._own_mission(identity)
-        session = await self._plane.sessions.of(mission, agent=identity.agent, principal=identity.principal)
-        return Arrived(identity, session)
+        return Arrived(identity, await self._plane.sessions.of_token(identity))
 
     async def __call__(self, request: Request, body: bytes) -> Entered:
         """Let the sender of a request in, for endpoints that read no more of the token than its tools."""
         arrived = await self.enter(request, body)
-        return Entered(arrived.session, arrived.identity.tools)
+        return Entered(arrived.session, arrived.bounds)
 
-    async def _own_mission(self, identity: AgentIdentity) -> MissionId:
-        opening = self._own.get(identity.token)
-        if opening is None:
-            opening = self._own[identity.token] = asyncio.ensure_future(self._open(identity))
-        try:
-            return await asyncio.shield(opening)
-        except RemitError:
-            self._own.pop(identity.token, None)
-            raise
-
-    async def _open(self, identity: AgentIdentity) -> MissionId:
-        person = self._plane.core.door.controls.registry.principal(identity.principal)
-        session = await self._plane.sessions.open(identity.agent, person, budget_usd_micros=identity.budget_usd_micros)
-        left = (identity.expires_at_us - self._plane.core.now_us) / _PER_SECOND + _SKEW_SECONDS
-        asyncio.get_running_loop().call_later(left, self._expire, identity.token, session.mission)
-        return session.mission
-
-    def _expire(self, token: str, mission: MissionId) -> None:
-        self._own.pop(token, None)
-        closing = asyncio.ensure_future(self._close(mission))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-
-    async def _close(self, mission: MissionId) -> None:
-        for tell in self._on_close:
-            tell(mission)
-        try:
-            await self._plane.sessions.close(mission)
-        except RemitError:
-            return  # the store or the lease is gone: whoever has them finds the mission at its deadline
+    async def close_lapsed(self) -> None:
+        """End the sessions whose token has ended, and let whoever keeps something for them know."""
+        for mission in await self._plane.sessions.close_lapsed():
+            for tell in self._on_close:
+                tell(MissionId(mission))

@@ -16,6 +16,7 @@ import uvicorn
 from remit.api.app import create_app
 from remit.api.auth import Gate, is_loopback
 from remit.api.doors import AgentDoors
+from remit.api.entering import Entrance
 from remit.api.problems import LastResort
 from remit.control_plane import ControlPlane
 from remit.errors import InvalidInput
@@ -68,16 +69,19 @@ async def serve(
         address = Address(host, sock.getsockname()[1])
         token = secrets.token_urlsafe(32)
         gate = Gate(create_app(plane, principal, driving=True), token=token, loopback_only=not allow_remote)
-        app = LastResort(AgentDoors(plane, gate, loopback_only=not allow_remote))
+        doors = AgentDoors(plane, gate, loopback_only=not allow_remote)
+        app = LastResort(doors)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS
         )
         server = _Server(config)
         with _announced(plane.core.home / SERVE_FILE, address, token):
-            await _run(plane, server, sock, lambda: ready(address))
+            await _run(plane, server, sock, lambda: ready(address), doors.entrance)
 
 
-async def _run(plane: ControlPlane, server: "_Server", sock: socket.socket, ready: Callable[[], None]) -> None:
+async def _run(
+    plane: ControlPlane, server: "_Server", sock: socket.socket, ready: Callable[[], None], entrance: Entrance
+) -> None:
     stop = asyncio.Event()
 
     def end() -> None:
@@ -90,7 +94,7 @@ async def _run(plane: ControlPlane, server: "_Server", sock: socket.socket, read
     driving = asyncio.create_task(plane.core.driver.run(stop))
     # Whichever ends first takes the other with it: a server without its driver would promise what it cannot do.
     driving.add_done_callback(lambda _: end())
-    sealing = asyncio.create_task(_seal(plane, stop))
+    sealing = asyncio.create_task(_tend(plane, entrance, stop))
     try:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         await asyncio.wait({serving, asyncio.create_task(server.listening.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -107,9 +111,11 @@ async def _run(plane: ControlPlane, server: "_Server", sock: socket.socket, read
     await plane.ledger.seal()
 
 
-async def _seal(plane: ControlPlane, stop: asyncio.Event) -> None:
+async def _tend(plane: ControlPlane, entrance: Entrance, stop: asyncio.Event) -> None:
+    """What time alone makes due, besides the missions: signing the ledger's head, and ending sessions."""
     while not stop.is_set():
         await plane.ledger.seal()
+        await entrance.close_lapsed()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SEAL_SECONDS):
                 await stop.wait()

@@ -21,20 +21,36 @@ def mission_balance(mission: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPath:
-    """Tenant, mission and agent: each must cover the call."""
+    """Tenant, mission and agent, and the token that the call came with: each must cover the call."""
 
     tenant: str
     mission: str
     agent: str
+    #: Empty where no token bounds the call.
+    token: str = ""
 
     @property
-    def names(self) -> tuple[str, str, str]:
+    def names(self) -> tuple[str, ...]:
         """The balances on the path, leaf first, so that the shared one is touched last."""
-        return (f"agent/{self.mission}/{self.agent}", mission_balance(self.mission), tenant_balance(self.tenant))
+        shared = (self.agent_balance, mission_balance(self.mission), tenant_balance(self.tenant))
+        return (f"token/{self.token}", *shared) if self.token else shared
+
+    @property
+    def agent_balance(self) -> str:
+        """The name of the agent's balance in this mission."""
+        return f"agent/{self.mission}/{self.agent}"
 
     def open_agent(self, limit_micros: int) -> Write:
         """Open the agent's balance in this mission, bounded by the mission's limit."""
+        return OpenBalance(self.agent_balance, limit_micros)
+
+    def open_token(self, limit_micros: int) -> Write:
+        """Open the token's balance, bounded by what it was issued for."""
         return OpenBalance(self.names[0], limit_micros)
+
+    def to_json(self) -> list[str]:
+        """The path as it stands in an entry."""
+        return [self.tenant, self.mission, self.agent, *([self.token] if self.token else [])]
 
     def hold(self, worst_micros: int) -> tuple[Write, ...]:
         """Hold the worst case everywhere, or nowhere: the journal refuses the commit as a whole."""

@@ -7,13 +7,16 @@ from typing import Any
 
 from remit.control_plane.core import Core
 from remit.errors import InvalidInput, MissionEnded, NotFound, PriceUnknown, RightsExceeded
-from remit.identity import Principal
+from remit.identity import AgentIdentity, Principal
 from remit.ids import MissionId
-from remit.missions import SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
+from remit.ledger import Commit, PutRecord
+from remit.missions import OWN_SESSIONS, SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
 from remit.quantities import Money
 from remit.registry import AgentVersion
 
 _CURRENCY = "USD"
+#: How long after its end a token may still be taken, for the clocks' sake.
+_GRACE_US = 30_000_000
 
 
 @dataclass(slots=True)
@@ -23,6 +26,8 @@ class Sessions:
     core: Core
     _open: dict[MissionId, Session] = field(default_factory=dict)
     _beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _by_token: dict[str, str] = field(default_factory=dict)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(
         self,
@@ -54,6 +59,43 @@ class Sessions:
         opening = Opening(version, inputs or {}, limit, core.reader)
         mission = await open_session(core.door, core.clock, core.ids, by, opening)
         return await self.of(mission)
+
+    async def of_token(self, identity: AgentIdentity) -> Session:
+        """The session in which whoever came with this token works: the named mission's, or one of the token's own.
+
+        A session of the token's own is found again after a restart, and is closed by `close_lapsed`.
+
+        Raises:
+            RightsExceeded, MissionEnded, NotFound, InvalidInput, HomeBusy, DriverReplaced: as `open` and `of`.
+        """
+        mission = identity.mission or self._by_token.get(identity.token)
+        if mission is None:
+            async with self._opening:
+                mission = self._by_token.get(identity.token) or await self._open_for(identity)
+                self._by_token[identity.token] = mission
+        return await self.of(mission, agent=identity.agent, principal=identity.principal)
+
+    async def close_lapsed(self) -> list[str]:
+        """Close the sessions of tokens that can no longer be alive; which ones."""
+        closed = []
+        for token, opened in await self.core.store.records(OWN_SESSIONS):
+            if opened["expires_at_us"] < self.core.now_us:
+                await self.close(opened["mission"])
+                await self.core.store.commit(Commit((), (PutRecord(OWN_SESSIONS, token, None),)))
+                self._by_token.pop(token, None)
+                closed.append(opened["mission"])
+        return closed
+
+    async def _open_for(self, identity: AgentIdentity) -> str:
+        opened = await self.core.store.record(OWN_SESSIONS, identity.token)
+        if opened is not None:
+            return str(opened["mission"])
+        version, by = self._connected(identity.agent), self.core.door.controls.registry.principal(identity.principal)
+        limit = min(self._limit(version), identity.budget_usd_micros or self._limit(version))
+        ends_us = identity.expires_at_us + _GRACE_US
+        opening = Opening(version, {}, limit, self.core.reader, identity.token, ends_us)
+        await self.core.take_lease()
+        return await open_session(self.core.door, self.core.clock, self.core.ids, by, opening)
 
     async def of(self, mission: str, *, agent: str = "", principal: str = "") -> Session:
         """The session that this mission holds, begun in this process if it was not.

@@ -5,7 +5,7 @@ admission and budget, makes it, and puts intent and outcome on record. There is 
 """
 
 from remit.gateway.arguments import check_arguments
-from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
+from remit.gateway.call import UNBOUND, Bounds, Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.enforce import Answer, Door, RunTape, micros_of
@@ -17,8 +17,10 @@ from remit.gateway.transport import Checking, Delegating, Line, Priced, Relay, S
 
 __all__ = [
     "HAND_OFFS_MIN",
+    "UNBOUND",
     "Admission",
     "Answer",
+    "Bounds",
     "Call",
     "CallLog",
     "Caller",

@@ -14,6 +14,22 @@ def step_stream(mission: MissionId, step: StepId, attempt: int) -> StreamId:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the token that a call came with leaves of its agent's grants."""
+
+    #: Tool patterns.
+    tools: tuple[str, ...] = ("*",)
+    #: The token's name; empty where none bounds what may be spent.
+    token: str = ""
+    #: The most that may be spent under the token, in US dollar micro-units.
+    budget_usd_micros: int = 0
+
+
+#: Of a call that came with no token.
+UNBOUND = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, on whose behalf, from where."""
 
@@ -36,8 +52,8 @@ class Caller:
     turns_max: int = 1000
     #: True where a person confirms each write of this agent.
     in_the_loop: bool = False
-    #: Tool patterns of the token that the agent came with; all, where it came with none.
-    token_tools: tuple[str, ...] = ("*",)
+    #: What the token that the agent came with leaves of all this.
+    bounds: Bounds = UNBOUND
     #: The skills that led here, this step's own included, the outermost first; an agent elsewhere is told them.
     ancestry: tuple[str, ...] = ()
 

@@ -518,11 +518,13 @@ class _Way:
 
     async def _record_intent(self, tool: Tool, request: Request, decision: Decision, action: str) -> Recorded:
         door, caller = self.door, self.caller
-        path = BudgetPath(caller.tenant, caller.mission, caller.agent_name)
+        path = BudgetPath(caller.tenant, caller.mission, caller.agent_name, caller.bounds.token)
         worst = self._worst_case(tool)
         writes: list[Write] = []
-        if path.names[0] not in door.opened:
+        if path.agent_balance not in door.opened:
             writes.append(path.open_agent(caller.budget_usd_micros))
+        if path.token and path.names[0] not in door.opened:
+            writes.append(path.open_token(caller.bounds.budget_usd_micros))
         if worst:
             writes += path.hold(worst)
         if self.call.sealed != self.arguments_digest:
@@ -545,7 +547,7 @@ class _Way:
             "policy": decision.policy_hash,
             "leave": self.granted,
             "hold": worst,
-            "budget": [path.tenant, path.mission, path.agent],
+            "budget": path.to_json(),
             "amount": [request.amount.micros, request.amount.currency] if request.amount else None,
             "payee": self._payee(request.payee),
             **_in_shadow(decision),
@@ -560,7 +562,7 @@ class _Way:
         )
         *claimed, entry = await door.journal.commit(commit)
         self.tape.written(claimed)
-        door.opened.add(path.names[0])
+        door.opened.update((path.agent_balance, path.names[0]))
         self.log.release(self.key)
         self.log.apply(entry)
         recorded = self.log.last(caller.step, self.key)
@@ -705,7 +707,7 @@ def _check_granted(principal: Principal, caller: Caller, tool: Tool) -> None:
         raise RightsExceeded(f"{principal.id} may not use {tool.name}, so no agent may on their behalf.")
     if refusing is not None:
         raise NotGranted(f"The {refusing} was not given {tool.name}.", rule=f"{refusing}_grant")
-    if caller.token_tools != ("*",) and not covers(caller.token_tools, tool.name):
+    if caller.bounds.tools != ("*",) and not covers(caller.bounds.tools, tool.name):
         raise NotGranted(f"The token does not name {tool.name}.", rule="token_grant")
 
 

@@ -12,11 +12,12 @@ from remit.missions.context import Agent, Ended, StepContext
 from remit.missions.decide import Answer, Cancel, Proceed, Submit, decide
 from remit.missions.evolve import evolve
 from remit.missions.perform import Performer
-from remit.missions.session import SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
+from remit.missions.session import OWN_SESSIONS, SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
 from remit.missions.state import MissionState, MissionStatus, StepState, StepStatus
 from remit.missions.submit import Submission, submit
 
 __all__ = [
+    "OWN_SESSIONS",
     "SESSION_STEP",
     "SESSION_WORKFLOW",
     "ActiveMission",

@@ -1,6 +1,6 @@
 """Who calls in a step: the agent behind it, with what that agent and the mission were given."""
 
-from remit.gateway import Caller, Door
+from remit.gateway import UNBOUND, Bounds, Caller, Door
 from remit.ids import PrincipalId
 from remit.missions.state import MissionState, StepState
 from remit.planning import StepKind
@@ -23,9 +23,9 @@ def caller_of(
     *,
     skill: str,
     epoch: int,
-    narrowed: tuple[str, ...] = ("*",),
+    bounds: Bounds = UNBOUND,
 ) -> Caller:
-    """The caller as the door takes it; `narrowed` bounds the tools further, as a token does.
+    """The caller as the door takes it; `bounds` are those of the token that the call came with.
 
     Raises:
         NotFound: there is no such agent version any more.
@@ -47,7 +47,7 @@ def caller_of(
         submitted.budget_usd_micros,
         version.max_turns if version else 0,
         in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
-        token_tools=narrowed,
+        bounds=bounds,
         ancestry=_ancestry(state, held),
     )
 

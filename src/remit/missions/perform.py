@@ -21,7 +21,9 @@ from remit.errors import (
     ToolUnreachable,
 )
 from remit.gateway import (
+    UNBOUND,
     Answer,
+    Bounds,
     Call,
     Caller,
     Door,
@@ -384,9 +386,9 @@ class StepRun:
     def _enforce(self, call: Call, *, skill: str) -> Awaitable[Answer]:
         return self.door.enforce(self.caller(skill), call, self.mission.log, self.tape, progress=self.mission.progress)
 
-    def caller(self, skill: str, narrowed: tuple[str, ...] = ("*",)) -> Caller:
+    def caller(self, skill: str, bounds: Bounds = UNBOUND) -> Caller:
         state = self.mission.state
-        return caller_of(self.door, state, self.held, self.agent, skill=skill, epoch=self.epoch, narrowed=narrowed)
+        return caller_of(self.door, state, self.held, self.agent, skill=skill, epoch=self.epoch, bounds=bounds)
 
     async def _read_output(self, name: StepId) -> Ended:
         if name not in self.step.after:

@@ -13,10 +13,10 @@ from typing import Any
 from remit.budgets import mission_balance
 from remit.clock import Clock
 from remit.errors import ApprovalPending, MissionEnded, RemitError, ToolFailed
-from remit.gateway import Answer, Call, Door, Interrupted, Leave, Line, Recorded, Suspended, micros_of
+from remit.gateway import UNBOUND, Answer, Bounds, Call, Door, Interrupted, Leave, Line, Recorded, Suspended, micros_of
 from remit.identity import Principal, Right, covers, require
 from remit.ids import Ids, MissionId, StepId
-from remit.ledger import Commit, Draft, OpenBalance, PutRecord
+from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
 from remit.missions.active import ActiveMission, stream_of
 from remit.missions.decide import Submit, decide
 from remit.missions.events import MissionSubmitted, StepFailed
@@ -31,6 +31,8 @@ from remit.tools import Tool
 #: What missions that hold a session are listed under, in place of a workflow's name.
 SESSION_WORKFLOW = "session"
 SESSION_STEP = StepId("session")
+#: Table of the store: by token, the session that was opened for it.
+OWN_SESSIONS = "own-session"
 #: Calls that wait for a person are carried out after the agent has gone; this is how long such a mission may live.
 _DEADLINE = timedelta(days=31)
 _STEPS_MAX = 10_000
@@ -46,6 +48,9 @@ class Opening:
     #: The most that it may spend on models and priced tools, in US dollar micro-units.
     budget_usd_micros: int
     reader: str
+    #: The token for which it is opened, and when that can no longer be alive; none where it is closed by hand.
+    token: str = ""
+    expires_at_us: int = 0
 
 
 async def open_session(door: Door, clock: Clock, ids: Ids, by: Principal, opening: Opening) -> MissionId:
@@ -78,8 +83,11 @@ async def open_session(door: Door, clock: Clock, ids: Ids, by: Principal, openin
     )
     listed = {"workflow": SESSION_WORKFLOW, "principal": by.id, "submitted_at_us": now_us, "status": "working"}
     limit = OpenBalance(mission_balance(mission), opening.budget_usd_micros)
-    writes = (space, body, limit, PutRecord("mission", mission, listed))
-    await door.journal.commit(Commit(drafts, writes, expect=((stream_of(mission), 0),)))
+    writes: list[Write] = [space, body, limit, PutRecord("mission", mission, listed)]
+    if opening.token:
+        of_token = {"mission": mission, "expires_at_us": opening.expires_at_us}
+        writes.append(PutRecord(OWN_SESSIONS, opening.token, of_token))
+    await door.journal.commit(Commit(drafts, tuple(writes), expect=((stream_of(mission), 0),)))
     return mission
 
 
@@ -139,7 +147,7 @@ class Session:
         tool: str,
         arguments: Mapping[str, Any],
         *,
-        tools: tuple[str, ...] = ("*",),
+        bounds: Bounds = UNBOUND,
         idempotency_key: str = "",
         prompt: tuple[str, str] | None = None,
         on_part: Callable[[Any], None] | None = None,
@@ -150,7 +158,7 @@ class Session:
         Args:
             tool: `SOURCE__TOOL`.
             arguments: as the tool's schema has them.
-            tools: patterns of the token that the call came with.
+            bounds: of the token that the call came with.
             idempotency_key: the agent's own name for this call; the same call under the same name is answered from
                 the record. Without one, each call is a wish of its own, except that the first repeat of a write after
                 a restart of Remit is answered from the record: its answer may never have reached the agent.
@@ -175,7 +183,7 @@ class Session:
         leave = self._confirmed(key)
         call = Call(tool, arguments, occurrence, leave=leave, prompt=prompt, on_part=on_part, line=line)
         try:
-            answer = await self._to_its_end(call, tools)
+            answer = await self._to_its_end(call, bounds)
         except Suspended as wait:
             if isinstance(occurrence, int) and occurrence not in self._untaken.get(name, ()):
                 self._untaken.setdefault(name, []).append(occurrence)
@@ -286,9 +294,9 @@ class Session:
             return Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=True)
         return None
 
-    async def _to_its_end(self, call: Call, tools: tuple[str, ...]) -> Answer:
+    async def _to_its_end(self, call: Call, bounds: Bounds) -> Answer:
         """A call that has begun is finished and recorded even where the agent that made it has gone."""
-        task = asyncio.create_task(self._through(call, tools))
+        task = asyncio.create_task(self._through(call, bounds))
         self._in_flight.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -298,12 +306,12 @@ class Session:
         if not task.cancelled():
             task.exception()  # it stands on record; an agent that has gone does not ask for it
 
-    async def _through(self, call: Call, tools: tuple[str, ...]) -> Answer:
+    async def _through(self, call: Call, bounds: Bounds) -> Answer:
         run = self._run
         run.held = self._held
         # Only a write of another kind counts as progress: one that is repeated goes in a circle all the same.
         progress = f"{run.mission.progress}.{run.mission.log.acted(run.name)}"
-        caller = run.caller("", tools)
+        caller = run.caller("", bounds)
         try:
             return await run.door.enforce(caller, call, run.mission.log, run.tape, progress=progress)
         except Interrupted as stop:
@@ -332,7 +340,7 @@ class Session:
         permit = recorded.permit
         call = Call(permit["tool"], arguments, permit["nth"], leave=self._confirmed(permit["key"]))
         try:
-            await self._through(call, ("*",))
+            await self._through(call, UNBOUND)
         except Suspended as wait:
             try:
                 await self._ask(wait)

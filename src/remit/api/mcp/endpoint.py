@@ -260,7 +260,7 @@ class McpEndpoint:
                 ask.line.owner, ask.line.capabilities, token=_token(params), emit=exchange.emit, questions=questions
             )
             ask.line.when_gone(line.leave)
-            asked = Ask(ask.plane, ask.session, ask.tools, ask.source, params, line)
+            asked = Ask(ask.plane, ask.session, ask.bounds, ask.source, params, line)
             paused = Paused(whose, asyncio.ensure_future(self._dispatch(asked, method)), line, questions)
             line.pause = paused.ask
         result = await paused.next()
@@ -301,7 +301,7 @@ class McpEndpoint:
     # --- parts
 
     def _ask(self, arrived: Arrived, source: str, params: Mapping[str, Any], line: CallLine) -> Ask:
-        return Ask(self._plane, arrived.session, arrived.identity.tools, source, params, line)
+        return Ask(self._plane, arrived.session, arrived.bounds, source, params, line)
 
     def _line(
         self, client: Client, arrived: Arrived, token: Any, emit: Callable[[Mapping[str, Any]], None]

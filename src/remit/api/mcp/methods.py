@@ -10,7 +10,7 @@ from remit.api.mcp.lines import CallLine
 from remit.api.mcp.wire import INVALID_PARAMS, METHOD_NOT_FOUND, Rejected
 from remit.control_plane import ControlPlane
 from remit.errors import ApprovalPending, RemitError, ToolUnreachable
-from remit.gateway import Answer, Relay
+from remit.gateway import Answer, Bounds, Relay
 from remit.missions import Session
 from remit.registry import REQUESTS
 from remit.tools import Tool
@@ -37,8 +37,8 @@ class Ask:
 
     plane: ControlPlane
     session: Session
-    #: Patterns of the token that it came with.
-    tools: tuple[str, ...]
+    #: Of the token that it came with.
+    bounds: Bounds
     #: The source whose path it came to; empty for the joint one.
     source: str
     params: Mapping[str, Any]
@@ -54,7 +54,7 @@ class Ask:
         """What the agent may use now on this path, by the name that the path gives it; models have their own way in."""
         return {
             tool.local_name if self.source else tool.name: tool
-            for tool in self.session.tools(self.tools)
+            for tool in self.session.tools(self.bounds.tools)
             if not tool.model and (not self.source or tool.source == self.source)
         }
 
@@ -172,7 +172,7 @@ async def _through(ask: Ask, tool: str, arguments: Mapping[str, Any]) -> Answer:
     key = str(ask.meta.get(KEY) or "")[:_NAME_MAX]
 
     def call() -> Awaitable[Answer]:
-        return ask.session.call(tool, arguments, tools=ask.tools, idempotency_key=key, line=ask.line)
+        return ask.session.call(tool, arguments, bounds=ask.bounds, idempotency_key=key, line=ask.line)
 
     wanted = ask.meta.get(WAIT)
     seconds = min(float(wanted), _WAIT_SECONDS_MAX) if isinstance(wanted, (int, float)) else 0.0

@@ -135,7 +135,7 @@ class _Turn:
         return await self.entered.session.call(
             tool.name,
             {"model": tool.local_name, "operation": self.operation, "request": self.asked},
-            tools=self.entered.tools,
+            bounds=self.entered.bounds,
             idempotency_key=self.key,
             prompt=(self.prompt[0], instructions),
             on_part=on_part,
@@ -212,7 +212,7 @@ def _wants_usage(turn: _Turn) -> bool:
 
 def _models_of(entered: Entered) -> list[Tool]:
     """The models that this agent may ask in OpenAI's form."""
-    return [tool for tool in entered.session.tools(entered.tools) if tool.model and tool.source != "model"]
+    return [tool for tool in entered.session.tools(entered.bounds.tools) if tool.model and tool.source != "model"]
 
 
 def _names_of(tool: Tool) -> tuple[str, str, str]:

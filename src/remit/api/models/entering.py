@@ -5,15 +5,16 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from remit.gateway import UNBOUND, Bounds
 from remit.missions import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """An agent at the door: its open session, and the patterns of tools of the token it came with."""
+    """An agent at the door: its open session, and the bounds of the token it came with."""
 
     session: Session
-    tools: tuple[str, ...] = ("*",)
+    bounds: Bounds = UNBOUND
 
 
 class Enters(Protocol):
