@@ -3,6 +3,7 @@ import gzip
 import ssl
 from datetime import datetime, timedelta
 
+import httpcore
 import httpx
 import pytest
 from cryptography import x509
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.adapters.egress.wire import answer, wire
 
 from remit.adapters.egress import EgressClient, EgressTransport, httpx_client
+from remit.adapters.egress.stream import WholeRequests
 from remit.errors import AnswerTooLong, EgressRefused, ToolUnavailable, ToolUnreachable
 from remit.registry.reach import NetworkDocument, network
 
@@ -435,3 +437,25 @@ def test_httpx_timeouts_of_a_library_hold():
                     await client.get(server.url)
 
     run(ask())
+
+
+def test_a_request_is_sent_in_one_piece_and_a_long_one_in_several():
+    class Pieces(httpcore.AsyncNetworkStream):
+        def __init__(self):
+            self.sent = []
+
+        async def write(self, buffer, _timeout=None):
+            self.sent.append(len(buffer))
+
+        async def read(self, _max_bytes, _timeout=None):
+            return b"answer"
+
+    async def send(*parts):
+        pieces = Pieces()
+        stream = WholeRequests(pieces)
+        for part in parts:
+            await stream.write(b"x" * part)
+        return await stream.read(100), pieces.sent
+
+    assert run(send(300, 900)) == (b"answer", [1200])
+    assert run(send(300, 70_000, 5)) == (b"answer", [70_300, 5])

@@ -9,6 +9,7 @@ from typing import Any
 import httpcore
 
 from remit.adapters.egress.addresses import Address, declared, special_kind
+from remit.adapters.egress.stream import WholeRequests
 from remit.errors import EgressRefused
 from remit.registry import Network
 
@@ -51,9 +52,10 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             async with asyncio.timeout(timeout):
                 for address in self.checked(host, await self._addresses(host, port)):
                     try:
-                        return await self._connect.connect_tcp(
+                        stream = await self._connect.connect_tcp(
                             str(address), port, local_address=local_address, socket_options=socket_options
                         )
+                        return WholeRequests(stream)
                     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                         last = error
         except TimeoutError:
