@@ -32,6 +32,39 @@ class Origin(StrEnum):
     ALLOW_LIST = "allow-list"
 
 
+class Confidentiality(StrEnum):
+    """How widely something may be told, from the widest to the narrowest."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+
+    def covers(self, other: "Confidentiality") -> bool:
+        """True where whoever is cleared for this may be told the other."""
+        return _RANK[other] <= _RANK[self]
+
+
+_RANK = {level: rank for rank, level in enumerate(Confidentiality)}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of something that was read or written."""
+
+    #: False where any of it came from neither a person nor a directory.
+    trusted: bool = True
+    confidentiality: Confidentiality = Confidentiality.PUBLIC
+
+    def join(self, other: "Label") -> "Label":
+        """The label of what was made of both: trusted where both are, told as narrowly as the narrower."""
+        wide = self.confidentiality.covers(other.confidentiality)
+        return Label(self.trusted and other.trusted, self.confidentiality if wide else other.confidentiality)
+
+
+#: Of work that has read nothing: what a person gave to it is the person's own to tell.
+NOTHING_READ = Label()
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """What one argument means to policy and data flow."""
@@ -44,6 +77,15 @@ class Role:
     origins: frozenset[Origin]
     #: True: a value from elsewhere is refused outright; not even a person's answer lets it through.
     strict: bool = False
+    #: The allow-list: values that need no question; for a URL, one that ends in `/` allows what begins with it.
+    allow: tuple[str, ...] = ()
+
+    def allows(self, text: str) -> bool:
+        """True where the value stands in the allow-list."""
+        if text in self.allow:
+            return True
+        # A beginning that ends in `/` holds scheme and host whole: nothing after it leads to another host.
+        return self.name == "url" and any(text.startswith(start) for start in self.allow if start.endswith("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +110,10 @@ class Tool:
     #: What one call costs at most; None where calls are free.
     cost: Money | None = None
     timeout_seconds: float = 60.0
+    #: How widely its answers may be told.
+    confidentiality: Confidentiality = Confidentiality.INTERNAL
+    #: What may be told to it; None where nobody declared it.
+    clearance: Confidentiality | None = None
     #: What the source says of it besides: title, output schema, annotations, icons, as it said it. Shown to callers;
     #: no decision rests on it.
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -87,6 +133,18 @@ class Tool:
         """True where a call writes or leaves the trust zone."""
         return self.tier is not Tier.READ
 
+    @property
+    def tells(self) -> bool:
+        """True where what a call says reaches others: it writes, or asks an address that an argument names."""
+        return self.sink or (self.role("url") is not None and not self.model)
+
+    @property
+    def cleared_for(self) -> Confidentiality | None:
+        """What may be told to it unasked; None where a call tells nobody anything."""
+        if self.clearance is not None:
+            return self.clearance
+        return Confidentiality.INTERNAL if self.tells else None
+
     def _hash(self) -> str:
         declared = {
             "name": self.name,
@@ -96,8 +154,15 @@ class Tool:
             "idempotent": self.idempotent,
             "directory": self.directory,
             "extracts": self.extracts,
-            "roles": [[r.name, r.argument, sorted(r.origins), r.strict] for r in self.roles],
+            "roles": [
+                [r.name, r.argument, sorted(r.origins), r.strict, *([r.allow] if r.allow else [])] for r in self.roles
+            ],
         }
+        # What is not declared is not hashed: a pin from before the words existed stays what it was.
+        if self.confidentiality is not Confidentiality.INTERNAL:
+            declared["confidentiality"] = self.confidentiality
+        if self.clearance is not None:
+            declared["clearance"] = self.clearance
         if self.extra:
             declared["extra"] = self.extra
         return sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -353,10 +353,10 @@ def test_a_run_that_read_anything_from_outside_is_not_trusted_any_more():
         for tool, trusted in ((a_tool("erp__read", directory=True), True), (a_tool("erp__read"), False)):
             door = await a_door(tool)
             await door.call("erp__read")
-            assert door.tape.trusted is trusted
+            assert door.tape.label.trusted is trusted
             await door.crashed()
             await door.call("erp__read")
-            assert door.tape.trusted is trusted
+            assert door.tape.label.trusted is trusted
 
     run(story())
 
@@ -366,7 +366,7 @@ def test_what_a_model_wrote_carries_what_it_had_read():
         door = await a_door(a_tool("model__chat"), a_tool("web__read"))
 
         await door.call("model__chat", turn=1)
-        assert door.tape.trusted
+        assert door.tape.label.trusted
         await door.call("web__read")
         await door.call("model__chat", turn=2)
         await door.crashed()

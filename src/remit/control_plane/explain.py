@@ -1,13 +1,14 @@
 """Why a call was made or not, where its arguments came from, and what work has cost."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from remit.control_plane.core import Core, iso
 from remit.control_plane.seen import missions_seen, require_seen
 from remit.errors import InvalidInput, NotFound
-from remit.gateway import text_of
+from remit.gateway import leaves, recorded_label, text_of
 from remit.identity import Principal
 from remit.ids import MissionId, StepId, StreamId
 from remit.ledger import Entry
@@ -131,13 +132,27 @@ class Explain:
         }
         if entry.kind == "call.refused":
             return {**shown, "refused": payload["rule"], "why": await self._open(active, payload["why"])}
-        return {**shown, "rules": payload["rules"], "leave": payload["leave"], "key": payload["key"]}
+        recorded = active.log.last(StepId(entry.stream.split("/")[2]), payload["key"])
+        done = recorded.done if recorded is not None else None
+        answer = None
+        if done is not None:
+            label = recorded_label(done)
+            answer = {"trusted": label.trusted, "confidentiality": label.confidentiality.value}
+        return {
+            **shown,
+            "rules": payload["rules"],
+            "leave": payload["leave"],
+            "key": payload["key"],
+            "answer": answer,
+        }
 
     def _origins(self, active: ActiveMission, value: Any) -> list[str]:
-        digest = self.core.door.vault.digest(active.id, text_of(value))
+        """Where the value was seen; of a list or an object, where each value in it was seen."""
+        nested = isinstance(value, (Mapping, list))
         return [
-            f"{place.origin}: {place.source}{' ' if place.field else ''}{place.field}"
-            for place in active.log.known.get(digest, ())
+            f"{f'{path}: ' if nested else ''}{place.origin}: {place.source}{' ' if place.field else ''}{place.field}"
+            for path, leaf in leaves(value)
+            for place in active.log.known.get(self.core.door.vault.digest(active.id, text_of(leaf)), ())
         ]
 
     async def _open(self, active: ActiveMission, cid: str) -> Any:

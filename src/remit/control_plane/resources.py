@@ -173,6 +173,8 @@ class Resources:
                 "directory": tool.directory,
                 "roles": {role.name: role.argument for role in tool.roles},
                 "extracts": dict(tool.extracts),
+                "confidentiality": tool.confidentiality.value,
+                "clearance": tool.clearance.value if tool.clearance else None,
                 "input_schema": dict(tool.input_schema),
                 "cost": str(tool.cost) if tool.cost else None,
                 "pin": tool.pin,

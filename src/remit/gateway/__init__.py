@@ -11,6 +11,7 @@ from remit.gateway.controls import Controls
 from remit.gateway.enforce import Answer, Door, RunTape, micros_of
 from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import HAND_OFFS_MIN, HandOff, LoopGuard, check_hand_offs, check_recursion
+from remit.gateway.labels import recorded_label
 from remit.gateway.limits import Admission
 from remit.gateway.redact import Redaction, check_filters
 from remit.gateway.transport import Checking, Delegating, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
@@ -52,6 +53,7 @@ __all__ = [
     "check_recursion",
     "leaves",
     "micros_of",
+    "recorded_label",
     "step_stream",
     "text_of",
 ]

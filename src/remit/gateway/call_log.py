@@ -10,9 +10,10 @@ from typing import Any
 
 from remit.gateway.flow import Known
 from remit.gateway.guard import LoopGuard
+from remit.gateway.labels import recorded_label
 from remit.ids import StepId, StreamId
 from remit.ledger import Entry
-from remit.tools import Origin
+from remit.tools import NOTHING_READ, Label, Origin
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class CallLog:
         self._writes: defaultdict[StepId, dict[str, bool]] = defaultdict(dict)
         self._acted: defaultdict[StepId, set[str]] = defaultdict(set)
         self._pending: dict[str, tuple[tuple[int, str], str]] = {}
+        self._read: dict[StepId, Label] = {}
         self.tokens_in = 0
         self.tokens_out = 0
         self.used_usd_micros = 0
@@ -77,6 +79,10 @@ class CallLog:
         if key in self._pending:
             amount, payee = self._pending.pop(key)
             self._move(amount, payee, -1)
+
+    def read(self, step: StepId) -> Label:
+        """The join of all that the step's calls have read."""
+        return self._read.get(step, NOTHING_READ)
 
     def open_reads(self) -> list[Recorded]:
         """Permitted reads and model calls without an outcome: a crash lost them, and they are made again."""
@@ -160,6 +166,7 @@ class CallLog:
             # The tool said no: nothing moved.
             self._move(permit["amount"], permit["payee"], -1)
         if entry.kind == "call.done":
+            self._read[StepId(step)] = self.read(StepId(step)).join(recorded_label(done))
             self.guard.record(permit["action"], done["result"], permit["progress"])
         for origin, field, digest in done["known"]:
             place = Known(Origin(origin), f"{entry.stream}#{done['key']}", field)

@@ -39,6 +39,7 @@ from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspe
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
 from remit.gateway.flow import Known, check_flow, fields_seen
+from remit.gateway.labels import check_clearance, label_fields, label_of_answer, recorded_label
 from remit.gateway.limits import Admission, Asks
 from remit.gateway.pins import PinWatch
 from remit.gateway.redact import Redaction
@@ -51,7 +52,7 @@ from remit.policy import Decision, Request
 from remit.quantities import Money
 from remit.registry import UNLIMITED
 from remit.state import Pointer, Vault
-from remit.tools import Tool
+from remit.tools import NOTHING_READ, Label, Tool
 
 _LOG = logging.getLogger("remit.door")
 #: The source of the home's own language model.
@@ -66,12 +67,12 @@ class RunTape:
     """What one run of a step has used of its record."""
 
     consumed: set[str] = field(default_factory=set)
-    #: False once the run has read anything that did not come from a directory or a person.
-    trusted: bool = True
+    #: The join of what the run has read, and of what it was given to begin with.
+    label: Label = NOTHING_READ
     #: The claim of a step that is one call: it becomes durable together with the call's intent.
     claim: Draft | None = None
     #: The end of such a step, made from the result's name and label: durable together with the outcome.
-    ending: Callable[[str, bool], Draft] | None = None
+    ending: Callable[[str, Label], Draft] | None = None
     #: Takes the mission's own entries that were written on the way.
     written: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
@@ -81,7 +82,7 @@ class Answer:
     """What the door gives back."""
 
     content: Any
-    trusted: bool
+    label: Label
     #: True where it was answered from the record, and nothing was done.
     recorded: bool
     #: As the source put it; None where `content` says it all.
@@ -299,7 +300,7 @@ class _Way:
         _check_can_be_met(decision)
         self.redaction = Redaction.owed(decision.obligations, self._digest)
         # data flow
-        questions = check_flow(tool, call.arguments, log.known, self._digest)
+        questions = check_flow(tool, call.arguments, log.known, self._digest) + check_clearance(tool, self.tape.label)
         # waiting obligations
         binds = (self.arguments_digest, tool.pin, decision.policy_hash)
         self.granted = self._ask_or_pass(request, decision, questions, binds)
@@ -390,13 +391,14 @@ class _Way:
         assert recorded.done is not None
         self.tape.consumed.add(self.key)
         content = await self.door.vault.open(Pointer(self.caller.mission, recorded.done["result"]))
-        self.tape.trusted &= recorded.done["trusted"]
+        label = recorded_label(recorded.done)
+        self.tape.label = self.tape.label.join(label)
         raw = None
         if recorded.done.get("raw"):
             raw = await self.door.vault.open(Pointer(self.caller.mission, recorded.done["raw"]))
         if not recorded.done["ok"]:
             raise ToolFailed(content["error"], rule=f"{tool.name}_failed", raw=raw)
-        return Answer(content, recorded.done["trusted"], recorded=True, raw=raw)
+        return Answer(content, label, recorded=True, raw=raw)
 
     async def _finish_write(self, tool: Tool, recorded: Recorded) -> Answer:
         """A permitted write without an outcome: its effect may or may not have taken place."""
@@ -646,7 +648,7 @@ class _Way:
             raw_pointer, raw_body = door.vault.seal(caller.mission, result.raw)
             bodies.append(raw_body)
             raw_cid = raw_pointer.cid
-        trusted = tool.directory or (tool.model and self.tape.trusted)
+        label = label_of_answer(tool, self.tape.label)
         known = []
         if result.error is None:
             known = [[origin, path, self._digest(text)] for origin, path, text in fields_seen(tool, content)]
@@ -661,7 +663,7 @@ class _Way:
             "used": used,
             "tokens": [result.usage.tokens_in, result.usage.tokens_out],
             "known": known,
-            "trusted": trusted,
+            **label_fields(label),
             **({"raw": raw_cid} if raw_cid else {}),
             **({"redacted": dict(self.redaction.found)} if self.redaction and self.redaction.found else {}),
         }
@@ -677,14 +679,14 @@ class _Way:
         # An outcome is taken from any epoch: a real effect is never forgotten.
         drafts = [draft]
         if result.error is None and self.tape.ending is not None:
-            drafts.append(self.tape.ending(pointer.cid, self.tape.trusted and trusted))
+            drafts.append(self.tape.ending(pointer.cid, label))
         entry, *ended = await door.journal.commit(Commit(tuple(drafts), (*settled, *bodies)))
         self.log.apply(entry)
         self.tape.written(ended)
-        self.tape.trusted &= trusted
+        self.tape.label = self.tape.label.join(label)
         if result.error is not None:
             raise ToolFailed(result.error, rule=f"{tool.name}_failed", raw=result.raw)
-        return Answer(content, trusted, recorded=False, raw=result.raw)
+        return Answer(content, label, recorded=False, raw=result.raw)
 
     def _draft(self, kind: str, payload: Mapping[str, Any], *, fact: str | None = None) -> Draft:
         return Draft(

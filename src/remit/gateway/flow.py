@@ -4,6 +4,7 @@ The door computes where a value came from by its keyed hash; an agent cannot cla
 recorded field unless it copied one exactly, so an injected account or amount finds no origin.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,13 @@ from remit.tools import Origin, Tool
 
 #: Fields of one answer that are remembered; what lies beyond has no origin, and is asked about.
 _FIELDS_MAX = 2_000
+#: What a typed field may look like: short, and without the blanks that an instruction needs.
+_FORMS = {
+    "number": re.compile(r"[+-]?\d{1,18}([.,]\d{1,9})?([eE][+-]?\d{1,3})?"),
+    "date": re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:.+Z-]{1,30})?|\d{8}|\d{1,2}[./]\d{1,2}[./]\d{4}"),
+    "id": re.compile(r"[\w#][\w#./:-]{0,63}"),
+    "enum": re.compile(r"\w[\w-]{0,63}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +41,17 @@ def check_flow(
     Raises:
         FlowRefused: the role is strict: not even a person may let another value through.
     """
-    if not tool.sink:
+    if not tool.tells:
         return []
     questions = []
     for role in tool.roles:
         if role.argument not in arguments or arguments[role.argument] is None:
             continue
-        seen = {place.origin for place in known.get(digest(text_of(arguments[role.argument])), ())}
-        if seen & role.origins:
+        values = _values_of(arguments[role.argument])
+        without = [text for text in values if not role.allows(text) and not _seen(known, digest(text)) & role.origins]
+        if not without:
             continue
+        seen = set().union(*(_seen(known, digest(text)) for text in without))
         allowed = ", ".join(sorted(role.origins)) or "nowhere"
         message = (
             f"{role.name}: the value of `{role.argument}` may come from {allowed}; "
@@ -63,7 +73,25 @@ def fields_seen(tool: Tool, content: Any) -> Iterator[tuple[Origin, str, str]]:
     elif tool.extracts:
         for path in tool.extracts:
             for value in _at(content, path.split(".")):
-                yield Origin.EXTRACTED, path, text_of(value)
+                if is_typed(tool.extracts[path], value):
+                    yield Origin.EXTRACTED, path, text_of(value)
+
+
+def is_typed(kind: str, value: Any) -> bool:
+    """True where a value has the form of its declared type: a sentence is no number, date, id or enum."""
+    form = _FORMS.get(kind)
+    return form is not None and not isinstance(value, bool) and form.fullmatch(text_of(value)) is not None
+
+
+def _values_of(value: Any) -> list[str]:
+    """What a role's argument names: each item of a list, or the value as a whole."""
+    if isinstance(value, (list, tuple)) and not any(isinstance(item, (list, tuple, Mapping)) for item in value):
+        return [text_of(item) for item in value]
+    return [text_of(value)]
+
+
+def _seen(known: Mapping[str, list[Known]], digest: str) -> set[Origin]:
+    return {place.origin for place in known.get(digest, ())}
 
 
 def leaves(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -173,6 +173,7 @@ class StepSucceeded(Event):
     """The run ended well; the entry pins the step's own stream."""
 
     kind: ClassVar[str] = "step.succeeded"
+    version: ClassVar[int] = 2
     step: str
     attempt: int
     run: int
@@ -180,6 +181,13 @@ class StepSucceeded(Event):
     output: str
     #: False where the run read anything from outside the company's own directories.
     trusted: bool
+    #: How widely the output may be told: public, internal or confidential.
+    confidentiality: str = "public"
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:
+        """Version 1 knew no confidentiality; what agents made was for the house."""
+        return payload if version > 1 else {**payload, "confidentiality": "internal"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from remit.missions.state import (
     Verdict,
 )
 from remit.planning import Step, StepKind
+from remit.tools import Confidentiality, Label
 
 _Key = TypeVar("_Key")
 
@@ -93,7 +94,12 @@ def _succeeded(state: MissionState, event: events.StepSucceeded, _at_us: int) ->
     return _end(
         state,
         step._replace(
-            status=StepStatus.SUCCEEDED, output=event.output, trusted=event.trusted, code="", rules=(), why=""
+            status=StepStatus.SUCCEEDED,
+            output=event.output,
+            label=Label(event.trusted, Confidentiality(event.confidentiality)),
+            code="",
+            rules=(),
+            why="",
         ),
     )
 

@@ -44,9 +44,11 @@ from remit.missions.active import ActiveMission
 from remit.missions.callers import REMIT, caller_of, proposer_of
 from remit.missions.cases import case_for
 from remit.missions.context import Agent, Ended, StepContext
+from remit.missions.labels import label_before
 from remit.missions.state import StepState
 from remit.planning import Step, StepKind
 from remit.state import Pointer
+from remit.tools import Label
 
 #: An agent's run is given up after this long, and tried again.
 RUN_SECONDS = 600
@@ -102,7 +104,7 @@ class StepRun:
         self.number = self.held.runs + 1
         self.claimed = False
         self.blobs: list[PutBlob] = []
-        self.tape = RunTape(written=self._written)
+        self.tape = RunTape(label=label_before(mission.state, mission.log, self.held), written=self._written)
         self.agent = ""
 
     @property
@@ -140,7 +142,7 @@ class StepRun:
         if answer.recorded:
             # The outcome was on record and the end of the step was not: the crash came between them.
             cid, body = self._seal(answer.content)
-            await self._commit([self._succeeded(cid, answer.trusted)], [body])
+            await self._commit([self._succeeded(cid, answer.label)], [body])
 
     async def _run_agent(self) -> None:
         registry = self.door.controls.registry
@@ -166,7 +168,7 @@ class StepRun:
             # The agent let it pass that a write was not answered. Nobody knows whether it took effect: no success.
             raise ToolUnreachable("A write of this step was not answered.", rule="write_left_open")
         cid, body = self._seal(output)
-        drafts = [self._succeeded(cid, self.tape.trusted)]
+        drafts = [self._succeeded(cid, self.tape.label)]
         if context.proposed:
             drafts.insert(0, self._event(events.PlanProposed(self.name, tuple(context.proposed))))
         await self._commit(drafts, [body, *self.blobs])
@@ -206,7 +208,9 @@ class StepRun:
             note = await self._open(verdict.note) if verdict.note else None
             answer = {"verdict": verdict.verdict, "by": verdict.by, "note": note}
             cid, body = self._seal({**answer, "given": given})
-            await self._commit([self._claim(), self._succeeded(cid, trusted=True)], [body], fenced=True)
+            await self._commit(
+                [self._claim(), self._succeeded(cid, replace(self.tape.label, trusted=True))], [body], fenced=True
+            )
             return
         call = Call("", given, 0, self.step.ask_rules)
         await self.suspend(
@@ -231,7 +235,7 @@ class StepRun:
     async def succeed(self, output: Any) -> None:
         """End the step with this output."""
         cid, body = self._seal(output)
-        await self._commit([self._succeeded(cid, self.tape.trusted)], [body])
+        await self._commit([self._succeeded(cid, self.tape.label)], [body])
 
     async def write_fact(self, event: events.Event) -> None:
         """Put the end of this run on record."""
@@ -373,9 +377,9 @@ class StepRun:
     async def answer_of(self, child: StepState) -> Answer:
         """The answer to a call that a person let through: what became of the step that carried it out."""
         if child.output:
-            self.tape.trusted &= child.trusted
+            self.tape.label = self.tape.label.join(child.label)
             content = await self._open(child.output)
-            return Answer(content, child.trusted, recorded=True, raw=await self._raw_of(child))
+            return Answer(content, child.label, recorded=True, raw=await self._raw_of(child))
         raise Refusal(f"The call was not made: {', '.join(child.rules) or child.code}.", rule=child.code)
 
     async def _raw_of(self, child: StepState) -> Any:
@@ -395,7 +399,7 @@ class StepRun:
             raise NotFound(f"{self.name} does not wait for {name}, and may not read its output.")
         held = self.mission.state.steps[name]
         output = await self._open(held.output) if held.output else None
-        self.tape.trusted &= held.trusted
+        self.tape.label = self.tape.label.join(held.label)
         return Ended(name, held.status.value, held.rules, output)
 
     async def _flag(self, rule: str, evidence: Mapping[str, Any]) -> None:
@@ -412,8 +416,10 @@ class StepRun:
         event = events.StepStarted(self.name, self.held.attempt, self.number, self.epoch, self.agent)
         return self._event(event, fact=self._fact("claim"))
 
-    def _succeeded(self, output: str, trusted: bool) -> Draft:
-        event = events.StepSucceeded(self.name, self.held.attempt, self.number, output, trusted)
+    def _succeeded(self, output: str, label: Label) -> Draft:
+        event = events.StepSucceeded(
+            self.name, self.held.attempt, self.number, output, label.trusted, label.confidentiality.value
+        )
         pins = step_stream(self.mission.id, self.name, self.held.attempt)
         return self._event(event, fact=self._fact("end"), pins=pins)
 

@@ -12,6 +12,7 @@ from immutables import Map
 from remit.ids import ApprovalId, MissionId, StepId
 from remit.missions.events import MissionSubmitted, StepSuspended
 from remit.planning import Step, StepKind
+from remit.tools import NOTHING_READ, Label
 
 #: How a question ended that no person answered; what else `MissionState.answered` holds is a verdict.
 EXPIRED = "expired"
@@ -91,8 +92,8 @@ class StepState(NamedTuple):
     detail: str = ""
     #: The step that proposed this one.
     proposed_by: StepId | None = None
-    #: False where its output carries anything that was read from outside.
-    trusted: bool = True
+    #: The join of all that its output was made of.
+    label: Label = NOTHING_READ
     not_before_us: int = 0
     verdict: Verdict | None = None
     #: The step whose call this one carries out, and that call's key.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from remit.ledger import PutRecord
 from remit.quantities import Money
 from remit.registry.differences import differences
-from remit.tools import Origin, Role, Tier, Tool
+from remit.tools import Confidentiality, Origin, Role, Tier, Tool
 
 #: The table of the store that holds accepted tools, by full name.
 TOOL_TABLE = "tool"
@@ -84,11 +84,19 @@ def tool_from_json(value: dict[str, Any]) -> Tool:
         directory=value["directory"],
         extracts=value["extracts"],
         roles=tuple(
-            Role(name, role["argument"], frozenset(map(Origin, role["from"])), strict=role["strict"])
+            Role(
+                name,
+                role["argument"],
+                frozenset(map(Origin, role["from"])),
+                strict=role["strict"],
+                allow=tuple(role.get("allow", ())),
+            )
             for name, role in value["roles"].items()
         ),
         cost=Money(cost["micros"], cost["currency"]) if cost else None,
         timeout_seconds=value["timeout_seconds"],
+        confidentiality=Confidentiality(value.get("confidentiality", Confidentiality.INTERNAL)),
+        clearance=Confidentiality(value["clearance"]) if value.get("clearance") else None,
         extra=value.get("extra", {}),
     )
 
@@ -108,8 +116,11 @@ def _pinned(tool: Tool) -> dict[str, Any]:
                 "argument": role.argument,
                 "from": sorted(origin.value for origin in role.origins),
                 "strict": role.strict,
+                **({"allow": list(role.allow)} if role.allow else {}),
             }
             for role in sorted(tool.roles, key=lambda role: role.name)
         },
         **({"extra": dict(tool.extra)} if tool.extra else {}),
+        **({} if tool.confidentiality is Confidentiality.INTERNAL else {"confidentiality": tool.confidentiality.value}),
+        **({"clearance": tool.clearance.value} if tool.clearance else {}),
     }

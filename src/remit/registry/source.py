@@ -34,7 +34,7 @@ from remit.registry.schemas import (
 )
 from remit.registry.soap import SoapDocument, SoapSource, soap_source
 from remit.registry.sql import SqlDocument, SqlSource, sql_source
-from remit.tools import Origin, Role, Tier, Tool
+from remit.tools import Confidentiality, Origin, Role, Tier, Tool
 
 #: What a source can be; `BUILT` are those of this release.
 TRANSPORTS = ("mcp", "python", "openapi", "sql", "soap", "a2a", "http", "models")
@@ -91,6 +91,17 @@ class RoleDocument(Document):
     strict: StrictBool = Field(
         False, description="True: a value from elsewhere is refused; not even a person's answer lets it through."
     )
+    allow: tuple[Annotated[StrictStr, StringConstraints(min_length=1)], ...] = Field(
+        (),
+        description="Values that need no question; for a url, one that ends in `/` allows what begins with it.",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _whole_hosts(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
+        if any(start.endswith("//") for start in allow):
+            raise ValueError("expected an address with its host, such as https://api.example.com/")
+        return allow
 
     @field_validator("origins")
     @classmethod
@@ -124,6 +135,12 @@ class ToolDocument(Document):
     roles: dict[RoleName, RoleForm] = Field(
         default_factory=dict,
         description="Meaning (amount, currency, payee, account, recipient, url, id, ...) to the argument's path.",
+    )
+    confidentiality: Confidentiality | None = Field(
+        None, description="How widely its answers may be told: public, internal or confidential; as the source says."
+    )
+    clearance: Confidentiality | None = Field(
+        None, description="What may be told to it: public, internal or confidential; as the source says."
     )
     cost: AmountDocument | None = Field(None, description="What one call costs at most; free where not written.")
     poll: StrictBool = Field(False, description="Asking the same again is meant, so it counts as no loop.")
@@ -165,6 +182,16 @@ class ToolSourceDocument(Document):
         (), description="Names of environment variables that `mcp.command` receives; no others are passed on."
     )
     timeout_seconds: float = Field(60.0, description="How long one call may take.", gt=0, le=3600)
+    confidentiality: Confidentiality = Field(
+        Confidentiality.INTERNAL,
+        description="How widely its answers may be told: public, internal or confidential. Work that has read more "
+        "than a tool is cleared for asks a person before it tells that tool.",
+    )
+    clearance: Confidentiality | None = Field(
+        None,
+        description="What may be told to its tools. Where not written: internal for those that write or ask an address "
+        "that an argument names, and no limit for others.",
+    )
     tools: dict[StrictStr, ToolDocument] = Field(
         default_factory=dict, description="Declarations by the source's own name of the tool."
     )
@@ -186,6 +213,8 @@ class Declaration:
     poll: bool = False
     limits: CallLimits = UNLIMITED
     instead: tuple[str, ...] = ()
+    confidentiality: Confidentiality | None = None
+    clearance: Confidentiality | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +248,9 @@ class ToolSource:
     limits: CallLimits = UNLIMITED
     #: An agent elsewhere.
     a2a: A2aSource | None = None
+    #: How widely its tools' answers may be told, and what may be told to them, where a tool says nothing else.
+    confidentiality: Confidentiality = Confidentiality.INTERNAL
+    clearance: Confidentiality | None = None
 
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
         """Full names of the tools, or models, that stand in for this one, in order."""
@@ -248,7 +280,7 @@ def _role(name: str, written: str | RoleDocument) -> Role:
     if isinstance(written, str):
         return Role(name, written.removeprefix("$."), default_origins(name))
     origins = default_origins(name) if written.origins is None else frozenset(written.origins)
-    return Role(name, written.path.removeprefix("$."), origins, strict=written.strict)
+    return Role(name, written.path.removeprefix("$."), origins, strict=written.strict, allow=written.allow)
 
 
 def _declaration(document: ToolDocument) -> Declaration:
@@ -264,6 +296,8 @@ def _declaration(document: ToolDocument) -> Declaration:
         poll=document.poll,
         limits=call_limits(document.limits),
         instead=document.instead,
+        confidentiality=document.confidentiality,
+        clearance=document.clearance,
     )
 
 
@@ -286,6 +320,8 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         sql=sql_source(document.sql) if document.sql else None,
         soap=soap_source(document.soap) if document.soap else None,
         a2a=a2a_source(document.a2a) if document.a2a else None,
+        confidentiality=document.confidentiality,
+        clearance=document.clearance,
     )
 
 
@@ -343,6 +379,8 @@ def _tool(
         roles=declared.roles,
         cost=declared.cost,
         timeout_seconds=source.timeout_seconds,
+        confidentiality=declared.confidentiality or source.confidentiality,
+        clearance=declared.clearance or source.clearance,
         extra={key: value for key, value in definition.items() if key not in _OWN_FIELDS and value is not None},
     )
 

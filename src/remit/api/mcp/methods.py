@@ -13,7 +13,7 @@ from remit.errors import ApprovalPending, RemitError, ToolUnreachable
 from remit.gateway import Answer, Bounds, Relay
 from remit.missions import Session
 from remit.registry import REQUESTS
-from remit.tools import Tool
+from remit.tools import Label, Tool
 
 _PAGE = 200
 _WAIT_SECONDS_MAX = 300.0
@@ -128,7 +128,7 @@ async def governed(ask: Ask, method: str) -> Mapping[str, Any]:
     except RemitError as no:
         raw = getattr(no, "raw", None)
         if raw is not None:
-            rendering.called(Answer(None, trusted=False, recorded=False, raw=raw))
+            rendering.called(Answer(None, label=Label(trusted=False), recorded=False, raw=raw))
         raise Rejected.by(no) from None
 
 

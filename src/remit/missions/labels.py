@@ -1,0 +1,21 @@
+"""The label with which a step begins: what it was made of, before it reads anything itself."""
+
+from remit.gateway import CallLog
+from remit.missions.state import MissionState, StepState, StepStatus
+from remit.tools import Label
+
+
+def label_before(state: MissionState, log: CallLog, held: StepState) -> Label:
+    """The join of what the step's givers had read when they gave it, and of what stands on record of its own calls.
+
+    The step's own calls count because an agent outside keeps what it read in its memory, whatever restarts here.
+    """
+    label = log.read(held.step.id)
+    giver = held.proposed_by
+    while giver is not None:
+        above = state.steps[giver]
+        if above.status is StepStatus.SUCCEEDED:
+            return label.join(above.label)  # joined from its own givers already
+        label = label.join(log.read(giver))
+        giver = above.proposed_by
+    return label
