@@ -150,6 +150,22 @@ def test_an_agents_clock_and_chance_are_the_same_again_when_its_attempt_goes_on(
     run(story())
 
 
+def test_an_agents_code_reads_the_prompts_of_its_version():
+    async def story():
+        async def plan(context, _given):
+            return dict(context.prompts)
+
+        home = await a_home(plan=plan)
+        home.agent_fields = {"prompts": {"read": "Read it."}}
+        home.change()
+        mission = await home.submit()
+        await home.drive(mission)
+
+        assert await home.output(mission) == {"read": "Read it."}
+
+    run(story())
+
+
 def test_an_unknown_skill_is_said_when_a_mission_is_submitted():
     async def story():
         home = await a_home(plan=planner())

@@ -382,3 +382,18 @@ def test_what_was_applied_is_unchanged_when_it_is_applied_again(first, second):
         assert again.errors == ()
         assert {change.action for change in again.changes} <= {"unchanged"}
         assert again.records == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (agent_text(model="openai:any"), "model"),
+        (agent_text(reflection_cap=3), "reflection_cap"),
+        (workflow_text(limits="{max_turns: 9}"), "limits.max_turns"),
+    ],
+)
+def test_a_bound_that_nothing_would_hold_is_refused_as_not_built(text, place):
+    (problem,) = planned(agent_text(name="Other"), text).errors if "kind: Workflow" in text else planned(text).errors
+
+    assert problem.where == place
+    assert "not built in this release" in problem.message

@@ -49,12 +49,10 @@ def test_the_name_of_the_articles_agent_is_a_valid_name():
 
 def test_an_agent_version_carries_what_its_file_says():
     version = a_registry(
-        agent_text(
-            description="Reads", tools="['erp__*']", model="'openai:gpt'", prompts="{a: text}", autonomy="in_the_loop"
-        )
+        agent_text(description="Reads", tools="['erp__*']", prompts="{a: text}", autonomy="in_the_loop")
     ).agent("Invoice@1.0.0")
 
-    assert (version.python, version.tools, version.model) == ("acme.agents:run", ("erp__*",), "openai:gpt")
+    assert (version.python, version.tools) == ("acme.agents:run", ("erp__*",))
     assert (version.prompts, version.autonomy, version.stage) == ({"a": "text"}, Autonomy.IN_THE_LOOP, "production")
     assert (version.max_turns, version.reflection_cap, version.actor) == (20, 25, "agent:Invoice@1.0.0")
     assert version.skill("payables.read").description == "does it"

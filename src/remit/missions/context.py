@@ -54,6 +54,8 @@ class StepContext:
     _in_flight: dict[asyncio.Task[Answer], None] = field(default_factory=dict)
     #: What ended this run early, whether or not the agent noticed.
     stopped: BaseException | None = None
+    #: The named prompts of the agent's version.
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Any:
         """Call a tool through the door and return its content.

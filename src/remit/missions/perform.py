@@ -155,6 +155,7 @@ class StepRun:
         self.claimed = True
         await self._confirm_effect()
         context = self._context(started_at_us=self.held.started_at_us or entries[-1].at_us)
+        context.prompts = version.prompts
         given = await self._open(self.step.input)
         try:
             output = await self._guarded(agent, context, given)

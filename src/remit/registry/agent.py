@@ -76,17 +76,19 @@ class AgentDocument(Document):
     )
     run: RunDocument = Field(description="How it is run.")
     tools: tuple[ToolPattern, ...] = Field((), description="Patterns of the tools it is granted; none by default.")
-    model: StrictStr | None = Field(
-        None, description="The model it asks for; the home's model by default.", min_length=1
-    )
+    model: StrictStr | None = Field(None, description="Not built in this release: the model it asks for.", min_length=1)
     prompts: dict[StrictStr, Prompt] = Field(
-        default_factory=dict, description="Named prompts: the text, or `{file: PATH}`. They are part of the version."
+        default_factory=dict,
+        description="Named prompts: the text, or `{file: PATH}`. They are part of the version, whose code reads them "
+        "as `context.prompts`.",
     )
     autonomy: Autonomy = Field(
         Autonomy.ON_THE_LOOP,
         description="`full`, `on_the_loop` (people watch) or `in_the_loop` (people confirm each write).",
     )
-    max_turns: int = Field(20, description="The most calls to a model in one step.", ge=1, le=1000)
+    max_turns: int = Field(
+        20, description="The most calls to a model in one mission, of all its steps together.", ge=1, le=1000
+    )
     budget: AmountDocument | None = Field(
         None,
         description="The most that one session of a `connected` agent may spend on models and priced tools; 5 US "
@@ -94,7 +96,7 @@ class AgentDocument(Document):
     )
     limits: LimitsOfCalls | None = Field(None, description="How often it may call, how many at once, and its weight.")
     reflection_cap: int = Field(
-        25, description="The most times a step may go over its own result again; a policy may set less.", ge=0, le=1000
+        25, description="Not built in this release: use a policy's `reflection_loop_cap`.", ge=0, le=1000
     )
 
     @field_validator("version")

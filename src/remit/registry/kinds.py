@@ -53,6 +53,8 @@ def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
             )
     elif not skills:
         problems.append(raw.problem(("skills",), "expected at least one skill"))
+    problems += _not_built(raw, "model", "the home's model answers every agent; leave this out")
+    problems += _not_built(raw, "reflection_cap", "a policy's `reflection_loop_cap` holds; leave this out")
     if names.current.get(raw.name) != raw.fields["version"]:
         return problems
     for index, skill in enumerate(skills):
@@ -99,6 +101,9 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
 
 def _check_workflow(raw: RawResource, names: Names) -> list[Problem]:
     problems = _check_tools(raw, names)
+    if "max_turns" in (raw.fields.get("limits") or {}):
+        told = "`max_turns` of a workflow is not built in this release; those of agents and policies hold"
+        problems.append(raw.problem(("limits", "max_turns"), told))
     start = raw.fields["start"]
     if start not in names.skills:
         told = f"no production agent offers the skill {start!r}{suggestion(start, names.skills)}"
@@ -124,6 +129,12 @@ def _check_tools(raw: RawResource, names: Names) -> list[Problem]:
         for index, pattern in enumerate(raw.fields.get("tools", []))
         if not names.reaches(pattern)
     ]
+
+
+def _not_built(raw: RawResource, key: str, instead: str) -> list[Problem]:
+    if raw.fields.get(key) is None:
+        return []
+    return [raw.problem((key,), f"`{key}` of an agent is not built in this release: {instead}")]
 
 
 def _one_of(raw: RawResource, at: Path, known: Iterable[str], built: Iterable[str]) -> list[Problem]:

@@ -21,7 +21,9 @@ class LimitsDocument(Document):
     """Bounds of one mission."""
 
     max_steps: int = Field(1000, description="The most steps that a mission may have.", ge=1, le=100_000)
-    max_turns: int = Field(1000, description="The most model calls of all its steps together.", ge=1, le=100_000)
+    max_turns: int = Field(
+        1000, description="Not built in this release: those of agents and policies hold.", ge=1, le=100_000
+    )
 
 
 def _any_object() -> dict[str, Any]:
