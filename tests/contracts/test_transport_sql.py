@@ -1,5 +1,5 @@
 import pytest
-from tests.adapters.sql.databases import a_file, a_postgres, a_source, a_tool, a_transport, sqlite_source
+from tests.adapters.sql.databases import a_file, a_mysql, a_postgres, a_source, a_tool, a_transport, sqlite_source
 from tests.contracts.transport import Example, TransportContract
 
 #: Counts rows of a product so large that no database ends it in time.
@@ -42,3 +42,17 @@ class TestPostgres(SqlContract):
 
     def unreachable(self):
         return a_transport(a_source("postgres", "postgresql://postgres@127.0.0.1:9/none"))
+
+
+class TestMysql(SqlContract):
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _database(cls):
+        with a_mysql() as cls.url:
+            yield
+
+    def transport(self):
+        return a_transport(a_source("mysql", self.url))
+
+    def unreachable(self):
+        return a_transport(a_source("mysql", "mysql://root@127.0.0.1:9/none"))

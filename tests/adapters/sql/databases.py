@@ -1,5 +1,6 @@
-"""Real databases with the same small company in them: files of SQLite, and a PostgreSQL server."""
+"""Real databases with the same small company in them: files of SQLite, PostgreSQL, MySQL."""
 
+import atexit
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+import pymysql
 import pytest
 
 from remit.adapters.sql import SqlTransport
@@ -123,33 +125,106 @@ def _server() -> str:
 
 
 def _started() -> str:
-    programs = {name: _program(name) for name in ("initdb", "pg_ctl")}
-    if None in programs.values():
-        reason = "no PostgreSQL answers at 127.0.0.1:5432, and initdb and pg_ctl are not installed"
+    programs = _programs("PostgreSQL at 127.0.0.1:5432", "initdb", "pg_ctl")
+    folder, port, other = _room("remit-pg-")
+    data, options = str(folder / "data"), f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
+    pg_ctl = [programs["pg_ctl"], "-D", data]
+    _do([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust"], folder, other)
+    _do([*pg_ctl, "-w", "-l", str(folder / "log"), "-o", options, "start"], folder, other)
+    atexit.register(_do, [*pg_ctl, "-m", "immediate", "stop"], folder, other)
+    return f"postgresql://postgres@127.0.0.1:{port}"
+
+
+# --- MySQL, or MariaDB: likewise
+
+
+@contextmanager
+def a_mysql():
+    """The address of a new database, without a password."""
+    server = _mysql()
+    name = f"remit_{os.getpid()}_{time.time_ns()}"
+    admin = pymysql.connect(**server, autocommit=True)
+    with admin, admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            cursor.execute(f"USE {name}")
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                cursor.execute(statement)
+            yield f"mysql://root@127.0.0.1:{server['port']}/{name}"
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+
+
+def a_mysql_connection(url: str) -> pymysql.Connection:
+    port, _, name = url.rpartition(":")[2].partition("/")
+    return pymysql.connect(host="127.0.0.1", port=int(port), user="root", database=name)
+
+
+@cache
+def _mysql() -> dict:
+    standard = {"host": "127.0.0.1", "port": 3306, "user": "root"}
+    try:
+        pymysql.connect(**standard, connect_timeout=2).close()
+    except pymysql.err.OperationalError:
+        return _mysql_started()
+    return standard
+
+
+def _mysql_started() -> dict:
+    programs = _programs("MySQL at 127.0.0.1:3306", "mariadb-install-db", "mariadbd")
+    folder, port, other = _room("remit-my-")
+    data = f"--datadir={folder / 'data'}"
+    _do(
+        [programs["mariadb-install-db"], "--no-defaults", data, "--auth-root-authentication-method=normal"],
+        folder,
+        other,
+    )
+    options = [
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        f"--socket={folder / 'socket'}",
+        f"--pid-file={folder / 'pid'}",
+    ]
+    process = subprocess.Popen([programs["mariadbd"], "--no-defaults", data, *options], cwd=folder,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **other)  # fmt: skip
+    atexit.register(process.kill)
+    server = {"host": "127.0.0.1", "port": port, "user": "root"}
+    for _ in range(300):
+        try:
+            pymysql.connect(**server).close()
+        except pymysql.err.OperationalError:
+            time.sleep(0.1)
+        else:
+            return server
+    raise AssertionError("MariaDB does not start")
+
+
+# --- Servers of the tests' own
+
+
+def _programs(what: str, *names: str) -> dict[str, str]:
+    found = {name: path for name in names if (path := _program(name))}
+    if len(found) < len(names):
+        reason = f"no {what}, and {', '.join(names)} are not installed"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="remit-pg-"))
+    return found
+
+
+def _room(prefix: str) -> tuple[Path, int, dict]:
+    """A folder, a free port, and who runs the server: these refuse to run as root."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # The server refuses to run as root.
-    other = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
-    if other:
-        shutil.chown(folder, "nobody")
-    data, options = str(folder / "data"), f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
-    subprocess.run([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust"], check=True, capture_output=True,
-                   cwd=folder, **other)  # fmt: skip
-    start = [programs["pg_ctl"], "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **other)
+    if os.geteuid() != 0:
+        return folder, port, {}
+    shutil.chown(folder, "nobody")
+    return folder, port, {"user": "nobody", "extra_groups": []}
 
-    import atexit
 
-    def stop() -> None:
-        subprocess.run([programs["pg_ctl"], "-D", data, "-m", "immediate", "stop"], check=False, cwd=folder,
-                       stdout=subprocess.DEVNULL, **other)  # fmt: skip
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
-    return f"postgresql://postgres@127.0.0.1:{port}"
+def _do(command: list[str], folder: Path, other: dict) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **other)
 
 
 def _program(name: str) -> str | None:

@@ -221,6 +221,45 @@ POSTGRES = (
     "DECLARE c CURSOR FOR SELECT 1",
 )
 
+MYSQL = (
+    "SELECT load_file('/etc/passwd')",
+    "SELECT name INTO OUTFILE '/tmp/x' FROM vendors",
+    "SELECT name FROM vendors INTO DUMPFILE '/tmp/x'",
+    "SELECT name INTO @a FROM vendors",
+    "SELECT @@version",
+    "SELECT @@global.secure_file_priv",
+    "SELECT @a",
+    "SELECT @a := 1",
+    "SELECT sleep(100)",
+    "SELECT benchmark(1000000000, md5('x'))",
+    "SELECT get_lock('x', 100)",
+    "SELECT user()",
+    "SELECT database()",
+    "SELECT version()",
+    "SELECT group_concat(name) FROM vendors",
+    "SELECT * FROM mysql.user",
+    "SELECT * FROM information_schema.tables",
+    "SELECT name FROM other.vendors",
+    "SELECT name FROM vendors WHERE name RLIKE '(a+)+$'",
+    "SELECT name FROM vendors PROCEDURE ANALYSE()",
+    "SELECT name FROM vendors LOCK IN SHARE MODE",
+    "SELECT name FROM vendors PARTITION (p0)",
+    "SELECT SQL_NO_CACHE iban FROM vendors",
+    "SELECT 0x41",
+    "SELECT _utf8'x'",
+    "SELECT name FROM vendors WHERE name = 'x\\' OR iban = ' OR 1=1'",
+    "SELECT `iban` FROM vendors",
+    "HANDLER vendors OPEN",
+    "SHOW TABLES",
+    "DESCRIBE vendors",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE vendors",
+    "SET @a = 1",
+    "CALL x()",
+    "DO sleep(1)",
+    "USE mysql",
+    "REPLACE INTO vendors VALUES (1, 'x', 'y')",
+)
+
 #: Honest queries: the text, and the number of rows that the small company gives.
 HONEST = (
     ("SELECT * FROM vendors", 3),
@@ -264,4 +303,10 @@ HONEST_POSTGRES = (
     ("SELECT EXTRACT(YEAR FROM placed) AS y, ROUND(AVG(total)::numeric, 2) FROM orders GROUP BY 1", 1),
     ("SELECT id FROM orders WHERE placed > CURRENT_DATE - INTERVAL '100 years'", 3),
     ("SELECT name FROM vendors ORDER BY name NULLS LAST LIMIT 1", 1),
+)
+HONEST_MYSQL = (
+    ("SELECT DATE_FORMAT(placed, '%Y-%m') AS month, SUM(total) FROM orders GROUP BY month", 2),
+    ("SELECT YEAR(placed) AS y, COUNT(*) FROM orders GROUP BY YEAR(placed)", 1),
+    ("SELECT CONCAT(name, '!') FROM vendors WHERE `name` = 'O\\'Hara'", 1),
+    ("SELECT IFNULL(note, 'none') FROM orders WHERE placed > CURDATE() - INTERVAL 100 YEAR", 3),
 )

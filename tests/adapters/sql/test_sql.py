@@ -10,7 +10,17 @@ from remit.errors import CredentialMissing, InvalidResource, InvalidSetting, Too
 from remit.registry import SqlCommand, SqlField, SqlLimits
 from remit.tools import Tier, Tool
 
-from .databases import STATEMENTS, a_file, a_postgres, a_source, a_tool, a_transport, sqlite_source
+from .databases import (
+    STATEMENTS,
+    a_file,
+    a_mysql,
+    a_mysql_connection,
+    a_postgres,
+    a_source,
+    a_tool,
+    a_transport,
+    sqlite_source,
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +29,27 @@ def server():
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
+def mysql():
+    with a_mysql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
 def place(request, tmp_path):
     """Makes sources on a database, and looks into it."""
     if request.param == "sqlite":
-        return Place("sqlite", f"sqlite:///{a_file(tmp_path)}")
+        yield Place("sqlite", f"sqlite:///{a_file(tmp_path)}")
+        return
+    if request.param == "mysql":
+        place = Place("mysql", request.getfixturevalue("mysql"))
+        place.do("DELETE FROM orders WHERE id >= 20; DELETE FROM calls; UPDATE orders SET note = 'n'")
+        yield place
+        return
     url = request.getfixturevalue("server")
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("DELETE FROM orders WHERE id >= 20; DELETE FROM calls; UPDATE orders SET note = 'n'")
-    return Place("postgres", url)
+    yield Place("postgres", url)
 
 
 class Place:
@@ -41,11 +63,21 @@ class Place:
         if self.dialect == "postgres":
             with psycopg.connect(self.url) as connection:
                 return connection.execute(sql).fetchall()
+        if self.dialect == "mysql":
+            with a_mysql_connection(self.url) as connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
         connection = sqlite3.connect(self.url.removeprefix("sqlite:///"))
         try:
             return connection.execute(sql).fetchall()
         finally:
             connection.close()
+
+    def do(self, statements):
+        with a_mysql_connection(self.url) as connection, connection.cursor() as cursor:
+            for statement in statements.split(";"):
+                cursor.execute(statement)
+            connection.commit()
 
 
 def called(source, *calls, secret=None):
@@ -150,7 +182,7 @@ def test_more_bytes_than_the_limit_are_cut_off(place):
 
 
 def _wide(dialect):
-    repeated = "repeat('x', 900)" if dialect == "postgres" else "replace(hex(zeroblob(450)), '0', 'x')"
+    repeated = "replace(hex(zeroblob(450)), '0', 'x')" if dialect == "sqlite" else "repeat('x', 900)"
     return f"SELECT id AS n, {repeated} AS text FROM vendors ORDER BY id"
 
 
@@ -193,6 +225,16 @@ def test_a_tool_takes_exactly_its_typed_fields(place):
     assert schema["additionalProperties"] is False
     assert schema["properties"]["total"]["type"] == "string"
     assert schema["properties"]["placed"]["format"] == "date"
+
+
+def test_what_stands_behind_a_tool_is_part_of_its_definition_and_is_not_shown(place):
+    one = {"q": SqlCommand("SELECT id FROM orders")}
+    other = {"q": SqlCommand("SELECT id FROM vendors")}
+
+    before, after = (defined(place.source(queries=queries))["q"] for queries in (one, other))
+
+    assert before["_meta"] != after["_meta"]
+    assert "SELECT" not in str(before)
 
 
 # --- Writes
@@ -257,6 +299,35 @@ def test_one_key_acts_once_when_many_calls_come_at_the_same_time(place):
     assert [answer.error for answer in answers] == [None] * 8
     assert sum("repeated" not in answer.content for answer in answers) == 1
     assert place.look("SELECT total FROM orders WHERE id = 12") == [(before[0] + 1,)]
+
+
+def test_a_call_that_waited_for_another_of_its_key_is_answered_as_that_one_was(mysql):
+    """The waiting call began before the other ended, and its transaction would go on seeing no key."""
+
+    async def wait_and_answer():
+        transport = a_transport(a_source("mysql", mysql, keys_table="calls"))
+        try:
+            with a_mysql_connection(mysql) as other, other.cursor() as cursor:
+                cursor.execute("INSERT INTO calls VALUES ('held', 'set_note', '{\"rows_affected\":1}', '2026')")
+                arguments = {"id": 11, "note": "twice"}
+                waiting = asyncio.create_task(transport.call(a_tool("set_note"), arguments, idempotency_key="held"))
+                while not waits(mysql):
+                    await asyncio.sleep(0.01)
+                other.commit()
+            return await waiting
+        finally:
+            await transport.close()
+
+    def waits(url):
+        with a_mysql_connection(url) as looker, looker.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+            return cursor.fetchone()[0]
+
+    answer = asyncio.run(asyncio.wait_for(wait_and_answer(), 60))
+
+    assert answer.content == {"rows_affected": 1, "repeated": True}
+    with a_mysql_connection(mysql) as connection, connection.cursor() as cursor:
+        assert cursor.execute("SELECT * FROM orders WHERE note = 'twice'") == 0
 
 
 def test_a_key_whose_statement_failed_is_free_again(place):

@@ -1,6 +1,7 @@
 """What an agent's card offers, and where its messages go."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,12 +81,14 @@ def reachable(card: AgentCard, source: A2aSource) -> AgentCard:
 
 
 def definitions_of(card: AgentCard) -> Sequence[Mapping[str, Any]]:
-    """Each skill as a tool, under its id."""
+    """Each skill as a tool, under its id; where its messages go is part of its pin."""
+    behind = sha256(card.supported_interfaces[0].url.encode()).hexdigest()
     return [
         {
             "name": skill.id,
             "description": f"{skill.name}: {skill.description}" if skill.description else skill.name,
             "inputSchema": dict(INPUT),
+            "_meta": {"remit/behind": behind},
         }
         for skill in card.skills
     ]

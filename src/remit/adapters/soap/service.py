@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -156,7 +157,10 @@ class Service:
                 _log.warning("operation %s is not offered: %s", name, reason)
                 continue
             self._known[name] = schema
-            shown.append({"name": name, "description": self._described.get(name, ""), "inputSchema": schema})
+            # Where a call goes and what it is called there is part of the tool's pin.
+            behind = sha256(f"{self.url} {operation.soapaction}".encode()).hexdigest()
+            told = {"description": self._described.get(name, ""), "_meta": {"remit/behind": behind}}
+            shown.append({"name": name, "inputSchema": schema, **told})
         return shown
 
     def _headers(self, operation: Any) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, exc
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 
 from remit.adapters.sql import vocabulary
 from remit.errors import InvalidSetting, ToolUnavailable
@@ -17,6 +18,7 @@ from remit.registry import SqlSource
 #: Connections that one source holds at most, for reads and for writes each.
 CONNECTIONS_MAX: Final = 4
 _CONNECT_SECONDS = 10
+_STOP_SECONDS = 5
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 #: A pattern of LIKE takes time with its length.
 _PATTERN_MAX = 200
@@ -91,6 +93,17 @@ class Database:
                     _run(connection, self._mysql_limits(connection))
             yield connection
 
+    def stopper(self, connection: Connection) -> Callable[[], None]:
+        """What ends the connection's work, from any thread."""
+        raw: Any = _raw(connection)
+        if self._source.dialect == "sqlite":
+            stop: Callable[[], None] = raw.interrupt
+            return stop
+        if self._source.dialect == "postgres":
+            return lambda: raw.cancel_safe(timeout=_STOP_SECONDS)
+        thread = int(raw.thread_id())
+        return lambda: self._kill(thread)
+
     def close(self) -> None:
         """Let go of all connections that are not in use."""
         with self._lock:
@@ -108,6 +121,12 @@ class Database:
             raise ToolUnavailable(f"The database cannot be reached ({told}).", rule="not_sent") from None
         with connection:
             yield connection
+
+    def _kill(self, thread: int) -> None:
+        """MySQL ends a query only on another connection."""
+        engine = create_engine(self._url, poolclass=NullPool, connect_args={"connect_timeout": _STOP_SECONDS})
+        with suppress(exc.DBAPIError), engine.connect() as other:
+            other.exec_driver_sql(f"KILL QUERY {thread}")
 
     def _engine(self, *, writes: bool) -> Engine:
         with self._lock:
@@ -214,16 +233,6 @@ def _authorizer(columns: frozenset[tuple[str, str]] | None) -> Authorizer:
         return sqlite3.SQLITE_OK if allowed(action, first, second, inner) else sqlite3.SQLITE_DENY
 
     return answer
-
-
-def stopper(connection: Connection) -> Callable[[], None]:
-    """What ends the connection's work, from any thread."""
-    raw: Any = _raw(connection)
-    if isinstance(raw, sqlite3.Connection):
-        return raw.interrupt
-    if hasattr(raw, "cancel_safe"):
-        return lambda: raw.cancel_safe(timeout=5)
-    return lambda: None  # MySQL: the server's own limit ends it
 
 
 def _raw(connection: Connection) -> Any:

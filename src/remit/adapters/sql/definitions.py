@@ -1,6 +1,7 @@
 """The tools of one source, as they are shown."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from remit.adapters.sql.values import schema_of
@@ -14,10 +15,11 @@ _SPOKEN = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 def definitions_of(source: SqlSource) -> list[Mapping[str, Any]]:
     """Discovery and the free query where tables are declared, then queries and statements by name."""
     shown = [*_discovery(source)] if source.tables else []
-    shown += [_definition(name, query.description, schema_of(query.fields)) for name, query in source.queries.items()]
+    for name, query in source.queries.items():
+        shown.append(_definition(name, query.description, schema_of(query.fields), query.sql))
     for name, statement in source.statements.items():
         told = f"{statement.description} It changes at most {statement.max_rows} rows.".strip()
-        shown.append(_definition(name, told, schema_of(statement.fields)))
+        shown.append(_definition(name, told, schema_of(statement.fields), statement.sql))
     return shown
 
 
@@ -35,6 +37,7 @@ def _discovery(source: SqlSource) -> list[Mapping[str, Any]]:
             f"One SELECT in {_SPOKEN[source.dialect]}'s dialect over {', '.join(sorted(source.tables))}; other tables, "
             f"columns and functions are refused. At most {limits.rows} rows; `truncated` says that there are more.",
             _only("sql", {"type": "string", "minLength": 1, "maxLength": 10_000}),
+            repr(sorted(source.tables.items())),
         ),
     ]
 
@@ -43,5 +46,9 @@ def _only(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
 
 
-def _definition(name: str, description: str, schema: dict[str, Any]) -> Mapping[str, Any]:
-    return {"name": name, "description": description, "inputSchema": schema}
+def _definition(name: str, description: str, schema: dict[str, Any], behind: str = "") -> Mapping[str, Any]:
+    """A tool; what stands behind it is part of its pin, and is shown to nobody: leave that was given for one
+    statement is void once it is another.
+    """
+    shown: dict[str, Any] = {"name": name, "description": description, "inputSchema": schema}
+    return shown | ({"_meta": {"remit/behind": sha256(behind.encode()).hexdigest()}} if behind else {})

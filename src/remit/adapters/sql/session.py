@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exc, inspect, text
 from sqlalchemy.engine import CursorResult
 
 from remit.adapters.sql.commands import check_commands
-from remit.adapters.sql.database import Database, stopper
+from remit.adapters.sql.database import Database
 from remit.adapters.sql.guard import Guard
 from remit.adapters.sql.refused import Refused
 from remit.adapters.sql.running import Running
@@ -22,8 +22,16 @@ from remit.registry.sql import DESCRIBE, FREE_QUERY, LIST_TABLES
 #: Rows that are fetched at once.
 _FETCHED = 100
 _KEY_COLUMNS = ("call_key", "statement", "answer", "made_at")
-_CANCELLED = "57014"  # PostgreSQL: query_canceled
+#: PostgreSQL: query_canceled; MySQL: query_interrupted.
+_CANCELLED = frozenset({"57014", "70100"})
+#: The database took a transaction back to let another pass; nothing of it was done.
+_COLLIDED = frozenset({"40001", "40P01"})
+_TRIES_MAX = 5
 _READ_ONLY = "25006"  # PostgreSQL: read_only_sql_transaction
+
+
+class _KeyTaken(Exception):
+    """Another call came first with the same key."""
 
 
 class Session:
@@ -74,7 +82,7 @@ class Session:
         source = self._source
         try:
             if tool in source.statements:
-                return ToolResult(self._write(tool, source.statements[tool], arguments, key, running))
+                return ToolResult(self._written(tool, source.statements[tool], arguments, key, running))
             return ToolResult(self._read(tool, arguments, running))
         except Refused as no:
             return ToolResult(None, error=str(no))
@@ -101,7 +109,7 @@ class Session:
         raise Refused("unknown_tool", f"this database has no tool {tool[:60]!r}")
 
     def _rows(self, connection: Connection, sql: str, binds: Mapping[str, Any], running: Running) -> dict[str, Any]:
-        with running.stoppable(stopper(connection)):
+        with running.stoppable(self.database.stopper(connection)):
             streamed = connection.execution_options(stream_results=True, max_row_buffer=_FETCHED)
             with streamed.execute(text(sql), dict(binds)) as result:
                 return collected([*result.keys()], _fetched(result), self._source.limits)
@@ -122,12 +130,26 @@ class Session:
 
     # --- Writes
 
+    def _written(
+        self, name: str, statement: SqlCommand, arguments: Mapping[str, Any], key: str, running: Running
+    ) -> dict[str, Any]:
+        """The statement's answer; two calls that stood in each other's way are made one after the other."""
+        for _ in range(_TRIES_MAX):
+            try:
+                return self._write(name, statement, arguments, key, running)
+            except _KeyTaken:
+                continue
+            except exc.DBAPIError as error:
+                if running.stopped or _state(error) not in _COLLIDED:
+                    raise
+        raise ToolUnavailable("Other calls stood in the way each time.", rule="rolled_back")
+
     def _write(
         self, name: str, statement: SqlCommand, arguments: Mapping[str, Any], key: str, running: Running
     ) -> dict[str, Any]:
         binds = bound(statement.fields, arguments, self._source.dialect)
         with self.database.writing() as connection:
-            with running.stoppable(stopper(connection)):
+            with running.stoppable(self.database.stopper(connection)):
                 recorded = self._recorded(connection, name, key)
                 if recorded is not None:
                     return recorded
@@ -152,7 +174,12 @@ class Session:
         return {"rows_affected": touched, **returned}
 
     def _recorded(self, connection: Connection, name: str, key: str) -> dict[str, Any] | None:
-        """What an earlier call under this key was answered; a call of the same key waits until the other has ended."""
+        """What an earlier call under this key was answered, or None: the key is this call's now.
+
+        Raises:
+            _KeyTaken: another call under this key is or was under way; what became of it shows in a new transaction
+                only, as this one may still see the table as it was when it began.
+        """
         table = self._source.keys_table
         if table is None:
             return None
@@ -162,11 +189,9 @@ class Session:
         if found is None:
             insert = f"INSERT INTO {table} (call_key, statement, answer, made_at) VALUES (:key, :statement, '', :at)"  # noqa: S608 - a declared name
             try:
-                with connection.begin_nested():
-                    connection.execute(text(insert), claimed)
+                connection.execute(text(insert), claimed)
             except exc.IntegrityError:
-                found = connection.execute(find, claimed).first()
-        if found is None:
+                raise _KeyTaken from None
             return None
         if found.statement != name:
             raise Refused("key_taken", "another statement was called under this key")
@@ -177,7 +202,8 @@ class Session:
         if table is not None:
             written = {"answer": orjson.dumps(dict(answer)).decode(), "key": key, "statement": name}
             sql = f"UPDATE {table} SET answer = :answer WHERE call_key = :key AND statement = :statement"  # noqa: S608 - a declared name
-            connection.execute(text(sql), written)
+            kept = connection.execute(text(sql), written).rowcount
+            assert kept == 1, "a statement's effect and its key stand together or not at all"
 
 
 def _fetched(result: CursorResult[Any]) -> Any:
@@ -197,8 +223,8 @@ def _columns(connection: Connection, table: str) -> dict[str, dict[str, Any]] | 
 
 def _failed(error: exc.DBAPIError, running: Running, seconds: float) -> ToolResult:
     """The database's no; its own words may hold values, so only the kind of error is shown."""
-    state = getattr(error.orig, "sqlstate", None)
-    if running.stopped or state == _CANCELLED or "interrupt" in str(error.orig):
+    state = _state(error)
+    if running.stopped or state in _CANCELLED or "interrupt" in str(error.orig):
         return ToolResult(None, error=f"too_slow: the database worked longer than {seconds:g} seconds and was stopped")
     if error.connection_invalidated:
         raise ToolUnreachable(f"The database was lost in the middle of a call ({_named(error)}).") from None
@@ -207,6 +233,11 @@ def _failed(error: exc.DBAPIError, running: Running, seconds: float) -> ToolResu
     if state == _READ_ONLY or "readonly" in str(error.orig) or "not authorized" in str(error.orig):
         return ToolResult(None, error="read_only: the database refused what is not a read of declared tables")
     return ToolResult(None, error=f"database_error: {_named(error)}{f' ({state})' if state else ''}")
+
+
+def _state(error: exc.DBAPIError) -> str | None:
+    """The error's SQLSTATE, where the database has such."""
+    return getattr(error.orig, "sqlstate", None)
 
 
 def _named(error: exc.DBAPIError) -> str:
