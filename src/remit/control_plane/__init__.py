@@ -15,6 +15,7 @@ from remit.control_plane.numbers import Numbers
 from remit.control_plane.policies import Policies
 from remit.control_plane.resources import Resources, kinds
 from remit.control_plane.sessions import Sessions
+from remit.control_plane.sources import Sources
 from remit.control_plane.token_view import authenticator_of
 from remit.control_plane.tokens import Tokens
 from remit.identity import Principal
@@ -36,6 +37,7 @@ class ControlPlane:
     doctor: Doctor
     numbers: Numbers
     sessions: Sessions
+    sources: Sources
     tokens: Tokens
 
     @classmethod
@@ -53,6 +55,7 @@ class ControlPlane:
             Doctor(core),
             Numbers(core),
             Sessions(core),
+            Sources(core),
             Tokens(core),
         )
 

@@ -16,6 +16,7 @@ from remit.registry.models import Models
 from remit.registry.names import Names, suggestion
 from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
+from remit.registry.propose import Proposal, proposals, propose
 from remit.registry.reach import Credential, Network, network_of
 from remit.registry.registry import Registry
 from remit.registry.soap import SoapSource
@@ -50,6 +51,7 @@ __all__ = [
     "Network",
     "OpenApi",
     "PinChange",
+    "Proposal",
     "Registry",
     "Semver",
     "Skill",
@@ -69,6 +71,8 @@ __all__ = [
     "no_check",
     "not_offered",
     "plan_apply",
+    "proposals",
+    "propose",
     "read_files",
     "read_prompts",
     "suggestion",

@@ -252,6 +252,20 @@ class ToolSource:
     confidentiality: Confidentiality = Confidentiality.INTERNAL
     clearance: Confidentiality | None = None
 
+    @property
+    def form(self) -> str:
+        """What it is, in the word of its file."""
+        held = {
+            "mcp": self.command or self.url,
+            "python": self.module,
+            "openapi": self.openapi,
+            "sql": self.sql,
+            "soap": self.soap,
+            "a2a": self.a2a,
+            "models": self.models,
+        }
+        return next(form for form, what in held.items() if what is not None)
+
     def fallbacks(self, local_name: str) -> tuple[str, ...]:
         """Full names of the tools, or models, that stand in for this one, in order."""
         if self.models is not None:

@@ -1,0 +1,28 @@
+"""Sources of tools: how they are, and a proposal for a new one."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from remit.api.context import Body, By, Plane
+
+routes = APIRouter(tags=["sources"])
+
+
+class Proposed(Body):
+    """A source that is not applied yet."""
+
+    source: dict[str, Any] = Field(description="A `kind: ToolSource` without `tools`: its name, form and credential.")
+
+
+@routes.get("/sources")
+async def list_sources(plane: Plane) -> list[dict[str, Any]]:
+    """Every source: its form, its tools, and how it has answered of late."""
+    return plane.sources.all()
+
+
+@routes.post("/sources/propose")
+async def propose_source(body: Proposed, plane: Plane, by: By) -> dict[str, Any]:
+    """Ask the source what it offers, and propose tiers and roles; nothing is kept before someone applies it."""
+    return await plane.sources.propose(body.source, by)
