@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from tests.missions.builders import a_home, a_payment, a_person, open_policy, run
+from tests.missions.builders import a_home, a_payment, a_person, a_tool, open_policy, run
 from tests.missions.test_life import PAY, a_call, a_waiting_home, cancel, planner
 
-from remit.errors import AlreadyAnswered, ApprovalExpired, MissionEnded, PolicyDenied, RightsExceeded
+from remit.errors import AlreadyAnswered, AnswerNotAllowed, ApprovalExpired, MissionEnded, PolicyDenied, RightsExceeded
 from remit.gateway import ToolResult
 
 
@@ -123,5 +123,36 @@ def test_a_late_outcome_closes_the_question_whether_the_effect_took_place():
         assert (await new.drive(mission)).ended
         assert await rows(new) == [("closed", "not needed any more: the step has ended")]
         assert (await new.step(mission, "pay")).status == "succeeded"
+
+    run(story())
+
+
+def test_a_step_that_wants_another_write_than_before_its_crash_is_asked_about_with_the_one_answer_that_helps():
+    async def story():
+        wants = iter(["1.00", "2.00", "3.00"])
+
+        async def plan(context, _given):
+            await context.call("erp__note", {"text": next(wants)})
+            await context.call("erp__read", {})
+            return {}
+
+        async def dies(**_):
+            raise asyncio.CancelledError
+
+        home = await a_home(a_tool("erp__note", tier="restricted-write"), a_tool(), plan=plan)
+        home.transport.functions["read"] = dies
+        mission = await home.submit()
+        await asyncio.gather(home.drive(mission), return_exceptions=True)
+        home = home.restarted()
+        home.transport.functions["read"] = lambda **_: {}
+
+        assert (await home.drive(mission)).waiting_for_people == 1
+        case = await home.case()
+        assert list(case["answers"]) == ["reject"]
+        with pytest.raises(AnswerNotAllowed):
+            await home.answer("approve")
+        await home.answer("reject")
+        assert (await home.drive(mission)).ended
+        assert home.made.count("note") == 1
 
     run(story())

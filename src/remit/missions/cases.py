@@ -10,6 +10,10 @@ _UNCERTAIN = {
     "approve": "The call counts as done; nothing is sent again.",
     "reject": "The call counts as not done; the step ends here, unpaid and on record.",
 }
+#: A yes would lead to the same question: the agent wants another write each time it goes on.
+_DIVERGED = {
+    "reject": "What is on record stands as it is, and nothing more is sent; the step ends here and says so.",
+}
 _CALL = {
     "approve": "Remit makes exactly this call, once.",
     "reject": "The call is not made; the step ends here and says so.",
@@ -31,6 +35,8 @@ def case_for(step: Step, wait: Suspended, ask: Mapping[str, Any], agent: str) ->
         asked = {**wait.call.arguments, **asked}
     standard = {"effect_uncertain": _UNCERTAIN, "question": _QUESTION}.get(wait.about, _CALL)
     answers = {**standard, **asked.get("answers", {})}
+    if any(question.rule == "diverged" for question in wait.questions):
+        answers = dict(_DIVERGED)
     if wait.about == "question" and "answers" in asked:
         answers = dict(asked["answers"])
     reasons = [{"rule": question.rule, "message": question.message} for question in wait.questions if question.message]

@@ -288,7 +288,10 @@ class StepRun:
             call,
             key="",
             binds=tuple(keys),
-            questions=(Question("effect_uncertain", error.detail),),
+            questions=(
+                Question("effect_uncertain", error.detail),
+                *((Question("diverged", ""),) if error.rule == "diverged" else ()),
+            ),
             approvers=(),
             expires_hours=24 * 30,
             about="effect_uncertain",
