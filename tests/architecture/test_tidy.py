@@ -20,7 +20,7 @@ LONG = {
 }
 #: Where time and chance may come from, besides adapters/system.
 CHANCE = {
-    "api/mcp/names.py": "names of sessions and questions that must not be guessed",
+    "api/names.py": "names of sessions, questions and signed requests that must not be guessed",
     "missions/context.py": "random numbers of an agent, drawn from a recorded seed",
     "api/serve.py": "the token of a server, new at each start",
     "state/keys.py": "keys and nonces",
@@ -34,6 +34,7 @@ ENVIRONMENT = {
 }
 #: Who may speak HTTP by itself, besides adapters/egress.
 WIRES = {
+    "api/sidecar.py": "the sidecar speaks to the door of its own home, on this machine",
     "adapters/pydantic_ai/provider.py": "the home's own model, at an address that whoever runs Remit chose",
     "cli/client.py": "speaks to Remit's own server, over loopback or in process",
 }

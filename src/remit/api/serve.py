@@ -7,11 +7,12 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from remit.api.app import create_app
 from remit.api.auth import Gate, is_loopback
@@ -51,8 +52,10 @@ async def serve(
     port: int = DEFAULT_PORT,
     allow_remote: bool = False,
     ready: Callable[[Address], None],
+    ends: asyncio.Event | None = None,
 ) -> None:
-    """Serve and drive until SIGTERM or SIGINT; port 0 takes a free one, and `ready` is told which.
+    """Serve and drive until SIGTERM or SIGINT, or until `ends` where one is given; port 0 takes a free one, and `ready`
+    is told which.
 
     Raises:
         InvalidInput: the address cannot be taken, or leaves this machine without `allow_remote`.
@@ -76,11 +79,32 @@ async def serve(
         )
         server = _Server(config)
         with _announced(plane.core.home / SERVE_FILE, address, token):
-            await _run(plane, server, sock, lambda: ready(address), doors.entrance)
+            await _run(plane, server, sock, lambda: ready(address), doors.entrance, ends)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[Address]:
+    """Serve an application on a free port of this machine until the block ends."""
+    with _bound(DEFAULT_HOST, 0) as sock:
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            yield Address(DEFAULT_HOST, sock.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
 
 
 async def _run(
-    plane: ControlPlane, server: "_Server", sock: socket.socket, ready: Callable[[], None], entrance: Entrance
+    plane: ControlPlane,
+    server: "_Server",
+    sock: socket.socket,
+    ready: Callable[[], None],
+    entrance: Entrance,
+    ends: asyncio.Event | None,
 ) -> None:
     stop = asyncio.Event()
 
@@ -89,8 +113,10 @@ async def _run(
         stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    signals = (signal.SIGTERM, signal.SIGINT) if ends is None else ()
+    for number in signals:
         loop.add_signal_handler(number, end)
+    told = asyncio.create_task(_told(ends, end)) if ends is not None else None
     driving = asyncio.create_task(plane.core.driver.run(stop))
     # Whichever ends first takes the other with it: a server without its driver would promise what it cannot do.
     driving.add_done_callback(lambda _: end())
@@ -103,12 +129,19 @@ async def _run(
         await serving
     finally:
         end()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        if told is not None:
+            told.cancel()
+        for number in signals:
             loop.remove_signal_handler(number)
         await asyncio.gather(driving, sealing, return_exceptions=True)
     driving.result()
     sealing.result()
     await plane.ledger.seal()
+
+
+async def _told(ends: asyncio.Event, end: Callable[[], None]) -> None:
+    await ends.wait()
+    end()
 
 
 async def _tend(plane: ControlPlane, entrance: Entrance, stop: asyncio.Event) -> None:

@@ -116,6 +116,12 @@ async def connected(settings: Settings) -> AsyncIterator[Client]:
             yield Client(http, settings, served=False)
 
 
+async def address_of(settings: Settings) -> str | None:
+    """Where a live server of the home listens; None where there is none."""
+    told = _announced(settings.home)
+    return str(told["address"]) if told is not None and await _answers(told["address"]) else None
+
+
 def _announced(home: Path) -> dict[str, Any] | None:
     """What serve.json says, where the process that wrote it is alive."""
     try:

@@ -6,7 +6,20 @@ from typing import NoReturn
 
 import typer
 
-from remit.cli import approvals, demo, explain, halts, ledger, missions, policies, resources, server, sources, tokens
+from remit.cli import (
+    approvals,
+    connect,
+    demo,
+    explain,
+    halts,
+    ledger,
+    missions,
+    policies,
+    resources,
+    server,
+    sources,
+    tokens,
+)
 from remit.cli.exits import TABLE, Exits
 from remit.cli.options import Home
 from remit.cli.screen import drop_output, output_gone
@@ -28,7 +41,7 @@ def _home(home: Home = None) -> None:
     """Remit: the control plane and runtime for fleets of AI agents."""
 
 
-for part in (demo, resources, sources, missions, approvals, halts, ledger, policies, explain, tokens, server):
+for part in (demo, resources, sources, missions, approvals, halts, ledger, policies, explain, tokens, server, connect):
     part.add_to(app)
 
 

@@ -14,7 +14,7 @@ from remit.errors import Internal, RemitError
 
 _ABOVE = "The lines above say where; what was answered before is on record and is not lost."
 
-Work = Callable[[Screen], Awaitable[Exits | None]]
+Work = Callable[[Screen], Awaitable[Exits | int | None]]
 
 
 def run(work: Work, *, as_json: bool) -> None:
@@ -39,7 +39,7 @@ def run(work: Work, *, as_json: bool) -> None:
     raise typer.Exit(code)
 
 
-async def _awaited(work: Work, screen: Screen) -> Exits | None:
+async def _awaited(work: Work, screen: Screen) -> Exits | int | None:
     # The loop's own handler wakes it through a pipe. What `asyncio.run` installs does not: a signal that comes in the
     # instant before the loop begins to wait would be heard only when something else happens.
     loop, task = asyncio.get_running_loop(), asyncio.current_task()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remit.api.mcp.lines import ASKABLE, CallLine, Questions
-from remit.api.mcp.names import unguessable
+from remit.api.names import unguessable
 
 _CLIENTS_MAX = 4096
 _IDLE_SECONDS = 3600.0

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from remit.api.mcp.names import unguessable
 from remit.api.mcp.wire import METHOD_NOT_FOUND, notification
+from remit.api.names import unguessable
 
 PROGRESS, LOG = "notifications/progress", "notifications/message"
 #: What a caller must be able to do before it is asked.

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from remit.api.mcp.lines import CallLine, Questions
-from remit.api.mcp.names import unguessable
 from remit.api.mcp.wire import HEADER_MISMATCH, INVALID_PARAMS, META, MODERN_VERSIONS, UNSUPPORTED_VERSION, Rejected
+from remit.api.names import unguessable
 
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _ROUTING = frozenset({"mcp-protocol-version", "mcp-method", "mcp-name"})
