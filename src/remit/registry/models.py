@@ -18,7 +18,8 @@ _OPENAI = "api.openai.com"
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{text[:60]!r} cannot stand here: expected an address such as https://api.openai.com/v1")
+        # Not shown back: what is refused here may hold a password.
+        raise ValueError("expected an address such as https://api.openai.com/v1, without user and password in it")
     return text.rstrip("/")
 
 

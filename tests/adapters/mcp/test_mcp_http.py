@@ -580,6 +580,58 @@ def test_input_that_is_required_in_the_newer_revision_is_asked_for_on_the_line()
     assert "nobody is there to give it" in error
 
 
+@pytest.mark.parametrize(
+    "asks", [7, ["x"], {"who": 7}, {"who": {}}, {"who": {"method": 7}}, {"who": {"method": "x", "params": 7}}]
+)
+def test_input_that_is_required_in_no_form_is_asked_of_nobody(asks):
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] == "initialize":
+            return answer(400, b"what?")
+        if message["method"] == "server/discover":
+            return result(message, {"supportedVersions": ["2026-07-28"], "capabilities": {}})
+        return result(message, {"resultType": "input_required", "inputRequests": asks})
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            with pytest.raises(ToolUnreachable, match="not in the protocol's form"):
+                await transport.call_on(Listener("anna"), a_tool("pay"), {}, idempotency_key="k")
+            await transport.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+@pytest.mark.parametrize(
+    "discovered",
+    [
+        {"supportedVersions": 7},
+        {"supportedVersions": ["2026-07-28"], "capabilities": 7},
+        {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": 7}},
+        {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}, "resources": []}},
+        {"protocolVersion": {}},
+    ],
+)
+def test_a_server_that_says_odd_things_of_itself_crashes_nothing(discovered):
+    async def handler(asked):
+        message = orjson.loads(asked.body)
+        if message["method"] in {"server/discover", "initialize"}:
+            return result(message, discovered)
+        return result(message, {"tools": [7, {"name": 7}], "nextCursor": 7})
+
+    async def main():
+        async with wire(handler) as server:
+            transport = a_transport(server.url)
+            try:
+                return await transport.definitions()
+            except ToolUnreachable as error:
+                return error
+            finally:
+                await transport.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 def test_a_caller_of_the_shared_session_hears_progress_of_its_own_call_and_no_log(full):
     async def scenario(_, transport):
         line = Listener(owner="")

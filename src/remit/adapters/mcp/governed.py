@@ -24,6 +24,12 @@ def is_request(tool: Tool) -> bool:
     return name in _GOVERNED and tool.extra.get("_meta") == {"remit/request": name}
 
 
+def capabilities_of(offers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a server said that it can do."""
+    told = offers.get("capabilities")
+    return told if isinstance(told, dict) else {}
+
+
 def definitions_of(tools: Sequence[Any], capabilities: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The server's tools as it defines them, and the requests that its capabilities stand for."""
     offered = [tool for tool in tools if isinstance(tool, dict)]

@@ -209,7 +209,8 @@ class HttpSession:
             return None
         except (Answered, ToolUnreachable):
             return None
-        return Agreed(MODERN, offers=result) if MODERN in (result.get("supportedVersions") or ()) else None
+        versions = result.get("supportedVersions")
+        return Agreed(MODERN, offers=result) if isinstance(versions, list) and MODERN in versions else None
 
     async def _initialize(self) -> Agreed:
         number = next(self._numbers)

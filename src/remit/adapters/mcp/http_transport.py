@@ -9,7 +9,7 @@ import orjson
 
 from remit.adapters.egress import EgressClient, EgressTransport
 from remit.adapters.mcp.answers import result
-from remit.adapters.mcp.governed import definitions_of, is_request
+from remit.adapters.mcp.governed import capabilities_of, definitions_of, is_request
 from remit.adapters.mcp.http_session import HttpSession
 from remit.adapters.mcp.offered import Offered
 from remit.adapters.mcp.rounds import answered
@@ -108,7 +108,7 @@ class McpHttpTransport:
             return ToolResult(content=None, error=long.detail)
 
     async def _definitions(self, session: HttpSession) -> Sequence[Mapping[str, Any]]:
-        capabilities = (await session.offers(seconds=self._timeout_seconds)).get("capabilities") or {}
+        capabilities = capabilities_of(await session.offers(seconds=self._timeout_seconds))
         tools = await self._tools(session) if capabilities.get("tools") is not None else ()
         return definitions_of(tools, capabilities)
 

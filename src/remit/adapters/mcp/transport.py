@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from remit.adapters.mcp.answers import result
-from remit.adapters.mcp.governed import definitions_of, is_request
+from remit.adapters.mcp.governed import capabilities_of, definitions_of, is_request
 from remit.adapters.mcp.offered import Offered
 from remit.adapters.mcp.server import Launch, ServerProcess
 from remit.adapters.mcp.session import Session
@@ -130,7 +130,7 @@ class McpStdioTransport:
         return await self._definitions(await self._opened())
 
     async def _definitions(self, session: Session) -> Sequence[Mapping[str, Any]]:
-        capabilities = session.offers.get("capabilities") or {}
+        capabilities = capabilities_of(session.offers)
         offered = await session.tools(self._timeout_seconds) if capabilities.get("tools") is not None else ()
         return definitions_of(offered, capabilities)
 

@@ -163,7 +163,8 @@ def _parameters(
 def _described(schemas: Schemas, raw: dict[str, Any]) -> Any:
     content = raw.get("content")
     if isinstance(content, dict) and content:
-        raw = {**next(iter(content.values())), "description": raw.get("description")}
+        first = next(iter(content.values()))
+        raw = {**(first if isinstance(first, dict) else {}), "description": raw.get("description")}
     schema = schemas.translated(raw.get("schema") or {})
     if isinstance(schema, dict) and raw.get("description") and "description" not in schema:
         schema = {**schema, "description": str(raw["description"])}
@@ -198,10 +199,11 @@ def _body(
 
 def _media(body: dict[str, Any]) -> tuple[str, Any]:
     content = body.get("content")
-    offered = {str(name).partition(";")[0].strip().lower(): one for name, one in (content or {}).items()}
+    written = content.items() if isinstance(content, dict) else ()
+    offered = {str(name).partition(";")[0].strip().lower(): one for name, one in written if isinstance(one, dict)}
     json_types = [name for name in offered if name == "application/json" or name.endswith("+json")]
     for media_type in (*sorted(json_types), _FORM, _TEXT):
-        if isinstance(offered.get(media_type), dict):
+        if media_type in offered:
             return media_type, offered[media_type].get("schema") or {}
     if "*/*" in offered or "application/*" in offered:
         one = offered.get("*/*") or offered["application/*"]

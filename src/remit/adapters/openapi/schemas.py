@@ -63,10 +63,11 @@ class Schemas:
         properties: dict[str, Any] = {}
         required: list[str] = []
         for part in parts:
-            if part.get("additionalProperties") not in (None, False):
+            own = part.get("properties") or {}
+            if not isinstance(own, dict) or part.get("additionalProperties") not in (None, False):
                 return None
-            properties.update(part.get("properties") or {})
-            required += [name for name in part.get("required") or () if name not in required]
+            properties.update(own)
+            required += [name for name in names_of(part.get("required")) if name not in required]
         return {"properties": properties, "required": required, "description": found.get("description")}
 
     def _defined(self, reference: str) -> str:
@@ -105,9 +106,14 @@ class Schemas:
                 told[key] = {str(name): self.translated(one, depth + 1) for name, one in value.items()}
             else:
                 told[key] = value
-        if isinstance(told.get("properties"), dict):
+        if isinstance(told.get("properties"), dict) and isinstance(schema["properties"], dict):
             _without_read_only(told, schema["properties"])
         return told if self._document.is_3_1 else _nullable(_limits(told), schema)
+
+
+def names_of(value: Any) -> list[str]:
+    """The names in a list; what is none is left out."""
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def is_read_only(schema: Any) -> bool:
@@ -119,7 +125,7 @@ def _without_read_only(told: dict[str, Any], written: dict[str, Any]) -> None:
     hidden = {str(name) for name, schema in written.items() if is_read_only(schema)}
     if hidden:
         told["properties"] = {name: one for name, one in told["properties"].items() if name not in hidden}
-        told["required"] = [name for name in told.get("required") or () if name not in hidden]
+        told["required"] = [name for name in names_of(told.get("required")) if name not in hidden]
 
 
 def _limits(told: dict[str, Any]) -> dict[str, Any]:
