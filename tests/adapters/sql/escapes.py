@@ -55,6 +55,8 @@ ANYWHERE = (
     "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT n FROM r",
     "SELECT * FROM vendors NATURAL JOIN salaries",
     "SELECT name FROM vendors NATURAL JOIN orders",
+    "SELECT v.id FROM vendors v JOIN vendors w USING (iban)",
+    "SELECT v.id FROM vendors v LEFT JOIN (SELECT iban FROM vendors) w USING (iban)",
     # comments
     "SELECT name FROM vendors -- WHERE id = 1",
     "SELECT name FROM vendors /* x */",
@@ -80,6 +82,10 @@ ANYWHERE = (
     "SELECT 1 WHERE " + " OR ".join(["1 = 1"] * 900),
     "SELECT '" + "x" * 20_000 + "'",
     "SELECT replace(name, 'a', 'aaaaaaaa') FROM vendors",
+    "SELECT CONCAT(" + ", ".join(["name"] * 30) + ") FROM vendors",
+    "WITH a AS (SELECT CONCAT(name, name, name, name, name) n FROM vendors) SELECT CONCAT(n, n, n, n, n, n) FROM a",
+    "SELECT CAST(name AS CHAR(10000000)) FROM vendors",
+    "SELECT CAST(name AS VARCHAR(99999999999999999999)) FROM vendors",
     "SELECT randomblob(1000000000)",
     "SELECT repeat('x', 1000000000)",
 )

@@ -26,6 +26,8 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 _TEXT_MAX = 10_000
 _NODES_MAX = 800
 _OFFSET_MAX = 1_000_000
+#: CHAR(n) fills a value up with spaces.
+_WIDTH_MAX = 1000
 #: Where a table without a schema stands.
 _HOME_SCHEMA = {"postgres": "public"}
 _IDENTIFIER = re.compile(r"\w[\w ]{0,62}")
@@ -129,7 +131,7 @@ class Guard:
     def _check_shape(self, tree: exp.Query, binds: Mapping[str, str] = {}) -> None:
         joining = 0
         for number, node in enumerate(tree.walk(), start=1):
-            joining += isinstance(node, vocabulary.JOINING)
+            joining += max(1, len(node.expressions) - 1) if isinstance(node, vocabulary.JOINING) else 0
             if number > _NODES_MAX:
                 raise Refused("too_large", f"the query has more than {_NODES_MAX} parts")
             self._check_node(node, binds)
@@ -257,6 +259,8 @@ def _check_place(node: exp.Expr) -> None:
     """What is allowed only in some places."""
     if isinstance(node, exp.DataType) and node.this not in vocabulary.TYPES:
         raise Refused("not_allowed", "a value is cast to a number, a text, a date or a time only")
+    if isinstance(node, exp.DataTypeParam) and not (node.this.name.isdigit() and int(node.this.name) <= _WIDTH_MAX):
+        raise Refused("too_large", f"a type is at most {_WIDTH_MAX} wide")
     if isinstance(node, exp.Column) and not isinstance(node.this, exp.Identifier):
         whole = isinstance(node.this, exp.Star) and isinstance(node.parent, exp.Select)
         if not whole:

@@ -20,7 +20,7 @@ from remit.registry import SqlCommand, SqlSource
 from remit.registry.sql import DESCRIBE, FREE_QUERY, LIST_TABLES
 
 #: Rows that are fetched at once.
-_FETCHED = 100
+_FETCHED = 20
 _KEY_COLUMNS = ("call_key", "statement", "answer", "made_at")
 #: PostgreSQL: query_canceled; MySQL: query_interrupted.
 _CANCELLED = frozenset({"57014", "70100"})

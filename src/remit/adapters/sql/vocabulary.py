@@ -93,6 +93,6 @@ WORDS = frozenset(
     }
 )  # fmt: skip
 
-#: Operators that make a value longer than its parts; chained over nested queries they double it each time.
+#: What makes a value longer than its parts; chained over nested queries it doubles it each time.
 JOINING: tuple[type[exp.Expr], ...] = (exp.DPipe, exp.Concat)
-JOINING_MAX = 10
+JOINING_MAX = 8
