@@ -1,4 +1,7 @@
-"""What agents outside come to: tools at `/mcp`, models at `/v1`. Everything else is for people, behind their gate."""
+"""What agents outside come to: tools at `/mcp`, models at `/v1`, skills at `/a2a`, narrower tokens at `/agent`.
+
+Everything else is for people, behind their gate.
+"""
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,6 +10,8 @@ from remit.api.auth import host_of, is_loopback
 from remit.api.entering import Entrance
 from remit.api.mcp import McpEndpoint
 from remit.api.models import ModelsEndpoint
+from remit.api.passing_on import PREFIX as _AGENT
+from remit.api.passing_on import PassingOn
 from remit.api.problems import problem
 from remit.control_plane import ControlPlane
 from remit.errors import Foreign
@@ -23,16 +28,19 @@ class AgentDoors:
         self._people = people
         self._loopback_only = loopback_only
         self._mcp = McpEndpoint(plane, entrance)
+        self._passing_on = PassingOn(plane)
         self._models = Router(routes=ModelsEndpoint(plane, entrance).routes(_MODELS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not _is_below(path, _MCP, _MODELS):
+        if scope["type"] != "http" or not _is_below(path, _MCP, _MODELS, _AGENT):
             await self._people(scope, receive, send)
         elif not self._from_here(dict(scope["headers"])):
             await problem(Foreign("Its Host or Origin header does not name this machine."))(scope, receive, send)
         elif _is_below(path, _MCP):
             await self._mcp(scope, receive, send)
+        elif _is_below(path, _AGENT):
+            await self._passing_on(scope, receive, send)
         else:
             await self._models(scope, receive, send)
 

@@ -13,14 +13,10 @@ routes = APIRouter(tags=["tokens"])
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=64)]
 
 
-class TokenBody(Body):
-    """Which agent is to act for whom, and within which bounds."""
+class PartBody(Body):
+    """Which agent is to act, and within which bounds."""
 
     agent: str = Field(description="`NAME`, or `NAME@VERSION`.", max_length=200)
-    principal: str = Field(
-        "", description="The person for whom it acts; you, where not given.", max_length=200, alias="for"
-    )
-    mission: str | None = Field(None, description="A mission of that person; none where not given.", max_length=200)
     seconds: int | None = Field(None, description="How long it lives, 300 to 900; 600 where not given.")
     skills: Names | None = Field(None, description="Skills that it is for; all of the agent's where not given.")
     tools: Annotated[list[ToolPattern], Field(max_length=64)] | None = Field(
@@ -32,19 +28,35 @@ class TokenBody(Body):
         description="The public key that will sign each request (RFC 7517): Ed25519 or P-256. None: a bearer token.",
     )
 
+    def wish(self, mission: str | None = None) -> Wish:
+        """What is asked of the token.
+
+        Raises:
+            InvalidInput: `jwk` is no key that can sign requests.
+        """
+        return Wish(
+            skills=None if self.skills is None else tuple(self.skills),
+            tools=None if self.tools is None else tuple(self.tools),
+            budget_usd_micros=self.budget_usd_micros,
+            seconds=self.seconds,
+            mission=mission,
+            confirmed=None if self.jwk is None else ConfirmationKey.of(self.jwk),
+        )
+
+
+class TokenBody(PartBody):
+    """Which agent is to act for whom, and within which bounds."""
+
+    principal: str = Field(
+        "", description="The person for whom it acts; you, where not given.", max_length=200, alias="for"
+    )
+    mission: str | None = Field(None, description="A mission of that person; none where not given.", max_length=200)
+
 
 @routes.post("/tokens", status_code=201)
 async def issue_token(body: TokenBody, plane: Plane, by: By) -> dict[str, Any]:
     """Issue a token; its text is in this answer, and nowhere else."""
-    wish = Wish(
-        skills=None if body.skills is None else tuple(body.skills),
-        tools=None if body.tools is None else tuple(body.tools),
-        budget_usd_micros=body.budget_usd_micros,
-        seconds=body.seconds,
-        mission=body.mission,
-        confirmed=None if body.jwk is None else ConfirmationKey.of(body.jwk),
-    )
-    return await plane.tokens.issue(body.agent, body.principal or by.id, by, wish)
+    return await plane.tokens.issue(body.agent, body.principal or by.id, by, body.wish(body.mission))
 
 
 @routes.get("/tokens")
