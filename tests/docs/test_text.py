@@ -86,6 +86,14 @@ def test_threats_name_the_tests_that_show_their_defence():
     assert all(_TEST.search(line) for line in table)
 
 
+def test_every_agentic_risk_has_tests_that_exist():
+    """That they exist is shown with every other name of a test that a page tells."""
+    told = (ROOT / "SECURITY.md").read_text("utf-8").splitlines()
+    for number in range(1, 11):
+        (row,) = [line for line in told if line.startswith(f"| ASI{number:02} |")]
+        assert f"::test_asi{number:02}_" in row
+
+
 def test_blocks_are_closed():
     for page in markdown():
         assert page.read_text("utf-8").count("\n```") % 2 == 0, page

@@ -638,16 +638,14 @@ class _Way:
         door, caller, permit = self.door, self.caller, recorded.permit
         result = self._redacted(as_promised(tool, result))
         pointer, body = door.vault.seal(caller.mission, _told(result))
-        if (shorter := too_long(tool, result, len(body.data))) is not result:
-            result = shorter
+        raw = door.vault.seal(caller.mission, result.raw) if result.raw is not None else None
+        size = max(body.plain_size, raw[1].plain_size if raw else 0)
+        if (shorter := too_long(tool, result, size)) is not result:
+            result, raw = shorter, None
             pointer, body = door.vault.seal(caller.mission, _told(result))
         content = _told(result)
-        bodies = [body]
-        raw_cid = ""
-        if result.raw is not None:
-            raw_pointer, raw_body = door.vault.seal(caller.mission, result.raw)
-            bodies.append(raw_body)
-            raw_cid = raw_pointer.cid
+        bodies = [body, *([raw[1]] if raw else [])]
+        raw_cid = raw[0].cid if raw else ""
         label = label_of_answer(tool, self.tape.label)
         known = []
         if result.error is None:

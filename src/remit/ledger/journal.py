@@ -1,7 +1,7 @@
 """The journal: one transaction for entries, records, bodies and balances."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from remit.ids import StreamId
@@ -15,6 +15,8 @@ class PutBlob:
     space: str
     cid: str
     data: bytes
+    #: Bytes of what was packed and encrypted into `data`; 0 where whoever made it does not say.
+    plain_size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Vault:
         packed = _ZSTD + self._compressor.compress(plain) if large else _PLAIN + plain
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + keys.cipher.encrypt(nonce, packed, _bound_to(space, cid))
-        return Pointer(space, cid), PutBlob(space, cid, sealed)
+        return Pointer(space, cid), PutBlob(space, cid, sealed, len(plain))
 
     async def open(self, pointer: Pointer) -> Any:
         """Read a value back.
