@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Workers of the test run; each takes a core.
 WORKERS ?= auto
 
-.PHONY: setup demo test check docs bench interop clean
+.PHONY: setup demo test check docs bench bench-mcp interop clean
 
 setup: .venv/dev
 
@@ -22,6 +22,14 @@ check: .venv/dev
 
 bench: .venv/runtime .bench/peers
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-mcp: .venv/runtime .bench/mcp-peer
+	@$(BIN)/python benchmarks/mcp.py
+
+.bench/mcp-peer: requirements/bench-mcp.lock | .venv/bin/python
+	$(BIN)/python -m venv --clear .bench/mcp
+	.bench/mcp/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-mcp.lock
+	@touch $@
 
 # Programs that others wrote, on both sides of the door: needs npm and the network, so CI does not call it.
 interop: .venv/dev
