@@ -57,9 +57,9 @@ class Home:
         """Where it is served."""
         return str(json.loads((self.folder / "serve.json").read_text("utf-8"))["address"])
 
-    def token(self) -> str:
-        """A bearer token for the visitor, good for a quarter of an hour."""
-        return str(self.remit("token", "--agent", "visitor", "--ttl", "15m")["token"])
+    def token(self, agent: str = "visitor") -> str:
+        """A bearer token for the agent, good for a quarter of an hour."""
+        return str(self.remit("token", "--agent", agent, "--ttl", "15m")["token"])
 
 
 @contextmanager
@@ -76,16 +76,23 @@ def served(sources: Sequence[Source]) -> Iterator[Home]:
         for source in sources:
             names = [tool["name"].partition("__")[2] for tool in offered if tool["source"] == source.name]
             _apply(home, {f"{source.name}.yaml": _source(source, names)})
-        serve = [sys.executable, "-m", "remit.cli", "serve", "--home", str(home.folder), "--port", "0"]
-        process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            if not process.stdout.readline().startswith("Remit serves"):
-                raise SystemExit("remit serve did not start")
+        with serving(home):
             yield home
-        finally:
-            process.terminate()
-            process.wait(30)
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[None]:
+    """Serve a home until the block ends."""
+    serve = [sys.executable, "-m", "remit.cli", "serve", "--home", str(home.folder), "--port", "0"]
+    process = subprocess.Popen(serve, env=dict(home.environment), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline().startswith("Remit serves"):
+            raise SystemExit("remit serve did not start")
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _source(source: Source, tools: Sequence[str]) -> str:
