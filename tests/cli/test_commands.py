@@ -82,6 +82,7 @@ def test_why_cost_and_the_lists_answer_from_the_record(home):
     why = remit("--home", home, "why", f"{mission}/pay-1")
     assert "office__pay permitted" in why.out
     assert "amount = 20.00  (from person: " in why.out
+    assert "answered with what is internal and not trusted" in why.out
     assert "allowed_vendors" in remit("why", f"{mission}/pay-3", "--home", home).out
     assert remit("cost", "--home", home, "--json").json["lines"][0]["tool"] == "office__pay"
     assert remit("missions", "--json", "--home", home).json[0]["status"] == "waiting"

@@ -104,6 +104,9 @@ def _tell_call(screen: Screen, call: dict[str, Any]) -> None:
     for argument in call["arguments"]:
         origins = "; ".join(argument["origins"]) or "computed by the agent"
         screen.say(f"  {argument['name']} = {argument['value']}  (from {origins})")
+    if label := call.get("answer"):
+        trust = "trusted" if label["trusted"] else "not trusted"
+        screen.say(f"  answered with what is {label['confidentiality']} and {trust}")
 
 
 def _tell_remedy(screen: Screen, why: Any) -> None:
