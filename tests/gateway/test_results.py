@@ -62,3 +62,14 @@ def test_a_read_of_too_many_bytes_fails(monkeypatch):
     monkeypatch.setattr(results, "RESULT_BYTES_MAX", 500)
     with pytest.raises(ToolFailed, match="500 are taken"):
         told(a_tool(), ToolResult({"text": "".join(map(str, range(900)))}))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [ToolResult({"text": "x" * 9_000}), ToolResult({"text": "short"}, raw={"content": "x" * 9_000})],
+    ids=["content", "blocks"],
+)
+def test_bytes_are_counted_as_they_came_and_not_as_they_are_packed(monkeypatch, answer):
+    monkeypatch.setattr(results, "RESULT_BYTES_MAX", 8_000)
+    with pytest.raises(ToolFailed, match="bytes; 8000 are taken"):
+        told(a_tool(), answer)
