@@ -10,22 +10,14 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from remit.adapters.a2a import A2aTransport
-from remit.adapters.egress import EgressClient, EgressTransport, Injector
-from remit.adapters.mcp import McpHttpTransport, McpStdioTransport
-from remit.adapters.openai import ModelEndpoint, ModelsTransport
-from remit.adapters.openai.prices import Prices
-from remit.adapters.openai.spec import ModelSpec
-from remit.adapters.openapi import OpenApiTransport
+from remit.adapters.mcp import McpStdioTransport
 from remit.adapters.pydantic_ai import ModelTransport
 from remit.adapters.python import PythonTransport
 from remit.adapters.secrets import Secrets, SecretStores
 from remit.adapters.secrets import Vault as SecretVault
-from remit.adapters.soap import SoapTransport
-from remit.adapters.sql import SqlTransport
 from remit.adapters.sqlite import SqliteStore
 from remit.adapters.system import KeyFolder, SystemClock, SystemIds
 from remit.clock import Clock
@@ -51,6 +43,9 @@ from remit.policy import PolicySet
 from remit.registry import Network, OpenApi, Registry, SqlSource, ToolSource, network_of
 from remit.resources import sketch
 from remit.state import KeyRing, Vault
+
+if TYPE_CHECKING:
+    from remit.adapters.egress import EgressTransport
 
 STORE_FILE = "remit.sqlite"
 _HOME_KEY, _LEDGER_KEY = "home.key", "ledger.key"
@@ -209,22 +204,33 @@ def _started(source: ToolSource, given: tuple[str, ...], settings: Settings) -> 
 
 
 def _reached(source: ToolSource, settings: Settings) -> Transport:
-    """The transport of a source at an address."""
+    """The transport of a source at an address; what speaks its protocol is imported only where there is one."""
+    from remit.adapters.egress import EgressClient, EgressTransport  # noqa: PLC0415 -- as said
+
     if source.url is not None:
+        from remit.adapters.mcp import McpHttpTransport  # noqa: PLC0415 -- as said
+
         return McpHttpTransport(source.url, egress_of(source, settings), timeout_seconds=source.timeout_seconds)
     if source.openapi is not None:
         return _openapi(source, source.openapi, settings)
     if source.soap is not None:
+        from remit.adapters.soap import SoapTransport  # noqa: PLC0415 -- as said
+
         calls, documents = egress_of(source, settings), EgressTransport(source.network)
         folder = str(settings.home)
         return SoapTransport(source.name, source.soap, EgressClient(calls), EgressClient(documents), folder=folder)
     if source.a2a is not None:
+        from remit.adapters.a2a import A2aTransport  # noqa: PLC0415 -- as said
+
         return A2aTransport(source.name, source.a2a, egress_of(source, settings), EgressTransport(source.network))
     assert source.models is not None
     return _models(source, settings)
 
 
 def _openapi(source: ToolSource, service: OpenApi, settings: Settings) -> Transport:
+    from remit.adapters.egress import EgressTransport  # noqa: PLC0415 -- only for such a source
+    from remit.adapters.openapi import OpenApiTransport  # noqa: PLC0415 -- only for such a source
+
     credential = source.credential
     return OpenApiTransport(
         service.document,
@@ -238,12 +244,19 @@ def _openapi(source: ToolSource, service: OpenApi, settings: Settings) -> Transp
 
 
 def _sql(source: ToolSource, database: SqlSource, settings: Settings, clock: Clock) -> Transport:
+    from remit.adapters.sql import SqlTransport  # noqa: PLC0415 -- only for such a source
+
     secrets, declared = secrets_of(settings), source.credential
     secret = (lambda: secrets.resolve(declared.ref)) if declared is not None else None
     return SqlTransport(source.name, database, folder=str(settings.home), clock=clock, secret=secret)
 
 
 def _models(source: ToolSource, settings: Settings) -> Transport:
+    from remit.adapters.egress import EgressClient  # noqa: PLC0415 -- only for such a source
+    from remit.adapters.openai.prices import Prices  # noqa: PLC0415 -- only for such a source
+    from remit.adapters.openai.spec import ModelSpec  # noqa: PLC0415 -- only for such a source
+    from remit.adapters.openai.transport import ModelEndpoint, ModelsTransport  # noqa: PLC0415 -- only for such a source
+
     declared = source.models
     assert declared is not None
     client = EgressClient(egress_of(source, settings))
@@ -283,8 +296,10 @@ def _model(settings: Settings) -> ModelTransport | None:
         raise InvalidSetting(f"REMIT_MODEL_PRICE: {bad.detail}", hint=bad.advice) from bad
 
 
-def egress_of(source: ToolSource, settings: Settings) -> EgressTransport:
+def egress_of(source: ToolSource, settings: Settings) -> "EgressTransport":
     """The source's way out, with its credential."""
+    from remit.adapters.egress import EgressTransport, Injector  # noqa: PLC0415 -- only for a source at an address
+
     credential = source.credential
     injector = None if credential is None else Injector(credential, secrets_of(settings))
     return EgressTransport(source.network, injector=injector)
@@ -301,6 +316,8 @@ def secrets_of(settings: Settings) -> Secrets:
 
 def _get_from(address: str) -> Callable[[str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]:
     """Reads from the place at this address, which whoever runs Remit chose, wherever it is."""
+    from remit.adapters.egress import EgressClient, EgressTransport  # noqa: PLC0415 -- only where there is a vault
+
     host = urlsplit(address).hostname or ""
     declared = network_of(host)
     reached = Network((declared,) if declared else (), frozenset({host}))

@@ -29,6 +29,8 @@ def test_the_routes_are_those_that_are_promised(ask):
         ("POST", f"{v1}/apply"),
         ("GET", f"{v1}/agents"),
         ("GET", f"{v1}/tools"),
+        ("GET", f"{v1}/sources"),
+        ("POST", f"{v1}/sources/propose"),
         ("GET", f"{v1}/workflows"),
         ("GET", f"{v1}/policies"),
         ("POST", f"{v1}/policies/check"),

@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
 
 from remit.errors import InvalidInput
+from remit.identity import jose
 
 #: Type and curve of a JWK to the name of its algorithm in RFC 9421, section 3.3.
 ALGORITHMS: Mapping[tuple[str, str], str] = {
@@ -54,8 +53,8 @@ class ConfirmationKey:
             raise InvalidInput("The key is a private one: keep it, and send its public half.")
         members = {name: str(jwk.get(name, "")) for name in _MEMBERS[kind[0]]}
         try:
-            key = (OKPKey if kind[0] == "OKP" else ECKey).import_key(dict(members))
-        except (JoseError, ValueError) as error:
+            key = (jose.OKPKey if kind[0] == "OKP" else jose.ECKey).import_key(dict(members))
+        except (jose.JoseError, ValueError) as error:
             raise InvalidInput("The key is no point of its curve, as a JWK.") from error
         public = key.public_key
         assert isinstance(public, Ed25519PublicKey | EllipticCurvePublicKey), "its kind was looked at above"
@@ -93,11 +92,11 @@ class RequestSigner:
             InvalidInput: it is on another curve than P-256.
         """
         if isinstance(private, Ed25519PrivateKey):
-            public = ConfirmationKey.of(OKPKey.import_key(private.public_key()).as_dict(private=False))
+            public = ConfirmationKey.of(jose.OKPKey.import_key(private.public_key()).as_dict(private=False))
             return cls(public, private.sign)
         if not isinstance(private.curve, SECP256R1):
             raise InvalidInput("The key is neither Ed25519 nor on P-256.")
-        public = ConfirmationKey.of(ECKey.import_key(private.public_key()).as_dict(private=False))
+        public = ConfirmationKey.of(jose.ECKey.import_key(private.public_key()).as_dict(private=False))
         return cls(public, lambda text: _from_der(private.sign(text, ECDSA(SHA256()))))
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
 from remit.errors import KeyMissing
+from remit.identity import jose
 from remit.identity.revocation import Revocations
 
 
@@ -36,14 +35,14 @@ class IssuingKey:
     kid: str
     #: Counted from 1 in this home.
     epoch: int
-    jwk: ECKey = field(repr=False, compare=False)
+    jwk: "jose.ECKey" = field(repr=False, compare=False)
     #: When the last token that it may have signed has expired; 0 while it is the current one.
     until_us: int = 0
 
     @classmethod
     def generate(cls, epoch: int) -> "IssuingKey":
         """A fresh key."""
-        jwk = ECKey.generate_key("P-256")
+        jwk = jose.ECKey.generate_key("P-256")
         return cls(jwk.thumbprint(), epoch, jwk)
 
     @property
@@ -59,8 +58,8 @@ class IssuingKey:
             KeyMissing: what was kept is not the key of this name.
         """
         try:
-            jwk = ECKey.import_key(orjson.loads(secret))
-        except (JoseError, ValueError) as error:
+            jwk = jose.ECKey.import_key(orjson.loads(secret))
+        except (jose.JoseError, ValueError) as error:
             raise KeyMissing(f"The key {kid} of agents' tokens cannot be read.") from error
         if jwk.thumbprint() != kid or not jwk.is_private:
             raise KeyMissing(f"The key {kid} of agents' tokens is not what its name says.")

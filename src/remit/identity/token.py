@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from remit.errors import (
@@ -27,6 +24,7 @@ from remit.errors import (
     TokenUnknownKey,
     TokenWrongAudience,
 )
+from remit.identity import jose
 from remit.identity.confirmation import ConfirmationKey
 from remit.identity.delegation import LinkKind
 from remit.identity.grants import ToolPattern, covers
@@ -148,7 +146,7 @@ class SigningKey(Protocol):
     @property
     def epoch(self) -> int: ...
     @property
-    def jwk(self) -> ECKey: ...
+    def jwk(self) -> "jose.ECKey": ...
 
 
 class Keys(Protocol):
@@ -190,7 +188,7 @@ def issue(identity: AgentIdentity, issuer: str, key: SigningKey) -> str:
     text = orjson.dumps({name: value for name, value in claims.items() if value is not None})
     _understood(text)  # what cannot be verified later is not issued
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
-    token = jws.serialize_compact(header, text, key.jwk, algorithms=[ALGORITHM])
+    token = jose.jws.serialize_compact(header, text, key.jwk, algorithms=[ALGORITHM])
     if len(token) > _CHARACTERS_MAX:
         raise InvalidInput(f"The token would have {len(token)} characters, of at most {_CHARACTERS_MAX}.")
     return token
@@ -210,8 +208,8 @@ def verify(
     """
     key = _key_of(token, keys, now_us)
     try:
-        opened = jws.deserialize_compact(token, key.jwk, algorithms=[ALGORITHM])
-    except (JoseError, ValueError, TypeError) as error:
+        opened = jose.jws.deserialize_compact(token, key.jwk, algorithms=[ALGORITHM])
+    except (jose.JoseError, ValueError, TypeError) as error:
         raise TokenForged from error
     claims = _understood(opened.payload)
     if claims.iss != issuer:
