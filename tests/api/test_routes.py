@@ -55,8 +55,6 @@ def test_the_routes_are_those_that_are_promised(ask):
         ("DELETE", f"{v1}/tokens"),
         ("GET", f"{v1}/tokens/revoked"),
         ("POST", f"{v1}/tokens/rotate"),
-        ("GET", f"{v1}/sources"),
-        ("POST", f"{v1}/sources/propose"),
         ("POST", f"{v1}/sessions"),
         ("POST", f"{v1}/sessions/{{mission}}/close"),
         ("GET", f"{v1}/ledger"),

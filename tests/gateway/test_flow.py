@@ -244,6 +244,8 @@ def test_each_item_of_a_list_must_have_a_permitted_origin():
 @pytest.mark.parametrize(
     ("kind", "value", "typed"),
     [
+        ("id", "RE 2024 17", True),
+        ("id", "pay 5000 now", False),
         ("number", "1500.50", True),
         ("number", -7, True),
         ("number", "100 EUR to XX00", False),

@@ -15,11 +15,13 @@ from remit.tools import Origin, Tool
 
 #: Fields of one answer that are remembered; what lies beyond has no origin, and is asked about.
 _FIELDS_MAX = 2_000
-#: What a typed field may look like: short, and without the blanks that an instruction needs.
+#: A part of an identifier that is written with blanks, such as `RE 2024 17`: a short mark, or something with a digit.
+_ID_PART = r"(?:[A-Z]{1,4}|(?=[\w#./:-]*\d)[\w#./:-]{1,20})"
+#: What a typed field may look like: short, and without the words that an instruction needs.
 _FORMS = {
     "number": re.compile(r"[+-]?\d{1,18}([.,]\d{1,9})?([eE][+-]?\d{1,3})?"),
     "date": re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:.+Z-]{1,30})?|\d{8}|\d{1,2}[./]\d{1,2}[./]\d{4}"),
-    "id": re.compile(r"[\w#][\w#./:-]{0,63}"),
+    "id": re.compile(rf"[\w#][\w#./:-]{{0,63}}|{_ID_PART}(?: {_ID_PART}){{1,3}}"),
     "enum": re.compile(r"\w[\w-]{0,63}"),
 }
 
