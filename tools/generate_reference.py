@@ -54,6 +54,8 @@ OTHER_KINDS = (
     ("halt.lifted", "tenant", "A halt is over.", "scope"),
     ("token.issued", "tenant", "An agent was given a token; its text is nowhere.",
      "token, subject, chain, parents, expires_at_us, key, jkt"),
+    ("skill.refused", "tenant", "An agent outside asked for a skill, and no mission was begun.",
+     "skill, agent, code, rule, chain, parent"),
     ("token.rotated", "tenant", "A new key signs tokens from here on.", "key, epoch"),
     ("token.revoked", "tenant", "A token, or those of an agent, a person or a key, are refused from here on.", "scope"),
 )  # fmt: skip

@@ -63,7 +63,10 @@ def test_an_agent_elsewhere_is_asked_through_the_door_and_told_the_skills_above_
     assert tier == "critical"
     assert mission["status"] == "completed"
     (heard,) = clerk.heard
-    assert heard["metadata"]["remit/ancestry"] == ["front", "ask"]
+    skills = [link.partition("@") for link in heard["metadata"]["remit/ancestry"]]
+    assert [skill for skill, _, _ in skills] == ["front", "ask"]
+    # Where each stands is told by keyed names: a step's own name may say what the work is about.
+    assert all(place.startswith("msn-") and len(place.partition("/")[2]) == 16 for _, _, place in skills)
     assert heard["metadata"]["remit/depth"] == 2
 
 

@@ -188,6 +188,18 @@ def test_a_newer_version_of_an_event_is_not_folded():
         after(folded(), started("plan"), version=2)
 
 
+def test_a_mission_that_an_older_release_recorded_was_asked_for_by_a_person():
+    new = submitted().payload()
+    late = ("chain", "parent", "token", "token_budget_usd_micros", "ancestry", "confidentiality")
+    old = {name: value for name, value in new.items() if name not in late}
+
+    upcast = events.MissionSubmitted.upcast(old, 1)
+
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in upcast.items()} == {
+        name: list(value) if isinstance(value, tuple) else value for name, value in new.items()
+    }
+
+
 def test_a_plan_that_an_older_release_recorded_joins_as_it_did_then():
     proposed = after(folded(), events.PlanProposed("plan", (a_step("a"),)))
     told = {"by": "plan", "steps": [a_step("a").to_json()]}

@@ -6,6 +6,8 @@ Everything else is for people, behind their gate.
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from remit.api.a2a import PREFIX as _A2A
+from remit.api.a2a import A2aEndpoint
 from remit.api.auth import host_of, is_loopback
 from remit.api.entering import Entrance
 from remit.api.mcp import McpEndpoint
@@ -28,17 +30,20 @@ class AgentDoors:
         self._people = people
         self._loopback_only = loopback_only
         self._mcp = McpEndpoint(plane, entrance)
+        self._a2a = A2aEndpoint(plane, entrance)
         self._passing_on = PassingOn(plane)
         self._models = Router(routes=ModelsEndpoint(plane, entrance).routes(_MODELS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not _is_below(path, _MCP, _MODELS, _AGENT):
+        if scope["type"] != "http" or not _is_below(path, _MCP, _MODELS, _A2A, _AGENT):
             await self._people(scope, receive, send)
         elif not self._from_here(dict(scope["headers"])):
             await problem(Foreign("Its Host or Origin header does not name this machine."))(scope, receive, send)
         elif _is_below(path, _MCP):
             await self._mcp(scope, receive, send)
+        elif _is_below(path, _A2A):
+            await self._a2a(scope, receive, send)
         elif _is_below(path, _AGENT):
             await self._passing_on(scope, receive, send)
         else:

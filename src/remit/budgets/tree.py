@@ -21,18 +21,24 @@ def mission_balance(mission: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPath:
-    """Tenant, mission and agent, and the token that the call came with: each must cover the call."""
+    """Tenant, mission and agent, the token that the call came with, and the mission that asked for this one.
+
+    Each must cover the call.
+    """
 
     tenant: str
     mission: str
     agent: str
     #: Empty where no token bounds the call.
     token: str = ""
+    #: The mission of the agent that asked for this one; empty where a person did.
+    parent: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The balances on the path, leaf first, so that the shared one is touched last."""
-        shared = (self.agent_balance, mission_balance(self.mission), tenant_balance(self.tenant))
+        above = (mission_balance(self.parent),) if self.parent else ()
+        shared = (self.agent_balance, mission_balance(self.mission), *above, tenant_balance(self.tenant))
         return (f"token/{self.token}", *shared) if self.token else shared
 
     @property
@@ -50,7 +56,8 @@ class BudgetPath:
 
     def to_json(self) -> list[str]:
         """The path as it stands in an entry."""
-        return [self.tenant, self.mission, self.agent, *([self.token] if self.token else [])]
+        bounds = [self.token, self.parent] if self.parent else [self.token] if self.token else []
+        return [self.tenant, self.mission, self.agent, *bounds]
 
     def hold(self, worst_micros: int) -> tuple[Write, ...]:
         """Hold the worst case everywhere, or nowhere: the journal refuses the commit as a whole."""

@@ -15,6 +15,7 @@ from remit.control_plane.numbers import Numbers
 from remit.control_plane.policies import Policies
 from remit.control_plane.resources import Resources, kinds
 from remit.control_plane.sessions import Sessions
+from remit.control_plane.skills import Skills, Standing, Wanted
 from remit.control_plane.sources import Sources
 from remit.control_plane.token_view import authenticator_of
 from remit.control_plane.tokens import Tokens
@@ -39,6 +40,7 @@ class ControlPlane:
     sessions: Sessions
     sources: Sources
     tokens: Tokens
+    skills: Skills
 
     @classmethod
     def of(cls, core: Core) -> "ControlPlane":
@@ -57,6 +59,7 @@ class ControlPlane:
             Sessions(core),
             Sources(core),
             Tokens(core),
+            Skills(core),
         )
 
     async def close(self) -> None:
@@ -77,4 +80,16 @@ async def closing(plane: ControlPlane) -> AsyncIterator[ControlPlane]:
         await plane.close()
 
 
-__all__ = ["ControlPlane", "Core", "Given", "Principal", "authenticator_of", "closing", "iso", "kinds"]
+__all__ = [
+    "ControlPlane",
+    "Core",
+    "Given",
+    "Principal",
+    "Skills",
+    "Standing",
+    "Wanted",
+    "authenticator_of",
+    "closing",
+    "iso",
+    "kinds",
+]

@@ -4,6 +4,7 @@
 admission and budget, makes it, and puts intent and outcome on record. There is no second road.
 """
 
+from remit.gateway.ancestry import place_of
 from remit.gateway.arguments import check_arguments
 from remit.gateway.call import UNBOUND, Bounds, Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
 from remit.gateway.call_log import CallLog, Recorded
@@ -53,6 +54,7 @@ __all__ = [
     "check_recursion",
     "leaves",
     "micros_of",
+    "place_of",
     "recorded_label",
     "step_stream",
     "text_of",

@@ -23,6 +23,8 @@ class Bounds:
     token: str = ""
     #: The most that may be spent under the token, in US dollar micro-units.
     budget_usd_micros: int = 0
+    #: The mission whose budget must cover the call as well: an agent that works in it asked for this one.
+    parent: str = ""
 
 
 #: Of a call that came with no token.
@@ -54,7 +56,8 @@ class Caller:
     in_the_loop: bool = False
     #: What the token that the agent came with leaves of all this.
     bounds: Bounds = UNBOUND
-    #: The skills that led here, this step's own included, the outermost first; an agent elsewhere is told them.
+    #: The skills that led here, this step's own included, the outermost first, each as `SKILL@MISSION/STEP`, or as it
+    #: was told by whoever handed the work on; an agent elsewhere is told them.
     ancestry: tuple[str, ...] = ()
 
     @property

@@ -34,6 +34,7 @@ from remit.errors import (
     ToolUnavailable,
     ToolUnreachable,
 )
+from remit.gateway.ancestry import told_outside
 from remit.gateway.arguments import check_arguments
 from remit.gateway.call import Call, Caller, Interrupted, Leave, Question, Suspended
 from remit.gateway.call_log import CallLog, Recorded
@@ -193,7 +194,8 @@ class Door:
                 return await cast("Relay", transport).call_on(call.line, tool, call.arguments, idempotency_key=key)
             if _delegates(type(transport)):
                 hand_on = cast("Delegating", transport).delegate
-                return await hand_on(tool, call.arguments, idempotency_key=key, ancestry=caller.ancestry)
+                above = told_outside(self.vault, caller)
+                return await hand_on(tool, call.arguments, idempotency_key=key, ancestry=above)
             return await transport.call(tool, call.arguments, idempotency_key=key)
         except asyncio.CancelledError:
             if task not in self._cut:
@@ -520,7 +522,7 @@ class _Way:
 
     async def _record_intent(self, tool: Tool, request: Request, decision: Decision, action: str) -> Recorded:
         door, caller = self.door, self.caller
-        path = BudgetPath(caller.tenant, caller.mission, caller.agent_name, caller.bounds.token)
+        path = BudgetPath(caller.tenant, caller.mission, caller.agent_name, caller.bounds.token, caller.bounds.parent)
         worst = self._worst_case(tool)
         writes: list[Write] = []
         if path.agent_balance not in door.opened:

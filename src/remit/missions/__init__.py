@@ -8,6 +8,7 @@ gives its state.
 from remit.missions.active import ActiveMission, stream_of
 from remit.missions.advance import Advancer, Rest
 from remit.missions.answer import Given, answer, find_approval
+from remit.missions.asked import ASKED, Asked, submit_asked
 from remit.missions.context import Agent, Ended, StepContext
 from remit.missions.decide import Answer, Cancel, Proceed, Submit, decide
 from remit.missions.evolve import evolve
@@ -17,6 +18,7 @@ from remit.missions.state import MissionState, MissionStatus, StepState, StepSta
 from remit.missions.submit import Submission, submit
 
 __all__ = [
+    "ASKED",
     "OWN_SESSIONS",
     "SESSION_STEP",
     "SESSION_WORKFLOW",
@@ -24,6 +26,7 @@ __all__ = [
     "Advancer",
     "Agent",
     "Answer",
+    "Asked",
     "Cancel",
     "Ended",
     "Given",
@@ -46,4 +49,5 @@ __all__ = [
     "open_session",
     "stream_of",
     "submit",
+    "submit_asked",
 ]

@@ -84,14 +84,18 @@ class ActiveMission:
             self._fold(entry_or_none)
 
     def ancestors(self, step: StepId) -> list[tuple[str, str]]:
-        """The (skill, input) pairs above a step, up the chain of proposals."""
+        """The (skill, input) pairs above a step, up the chain of proposals and the skills that led to the mission.
+
+        The inputs of those before the mission are not known here; they count for the depth.
+        """
         found = []
         above = self.state.steps[step].proposed_by
         while above is not None:
             held = self.state.steps[above]
             found.append((held.step.target, held.step.input))
             above = held.proposed_by
-        return found
+        submitted = self.state.submitted
+        return found + [(link, "") for link in (submitted.ancestry if submitted else ())]
 
     def hand_offs(self, step: StepId) -> list[HandOff]:
         """How the step came to be asked for, from the mission's start: each hand-off with what its giver wrote.

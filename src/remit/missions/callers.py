@@ -33,6 +33,9 @@ def caller_of(
     submitted = state.submitted
     assert submitted is not None
     version = None if agent == REMIT else door.controls.registry.agent(agent)
+    if submitted.parent:
+        # On another agent's leave: its token's tools bound the mission's own, its money is held with each call.
+        bounds = Bounds(bounds.tools, submitted.token, submitted.token_budget_usd_micros, submitted.parent)
     return Caller(
         door.tenant,
         PrincipalId(submitted.principal),
@@ -54,9 +57,16 @@ def caller_of(
 
 def _ancestry(state: MissionState, held: StepState) -> tuple[str, ...]:
     """The skills that led to a step, its own included, the outermost first."""
-    found = [held.step.target] if held.step.kind is StepKind.SKILL else []
+    assert state.submitted is not None
+    found = [_link(state, held)] if held.step.kind is StepKind.SKILL else []
     above = held.proposed_by
     while above is not None:
-        found.append(state.steps[above].step.target)
-        above = state.steps[above].proposed_by
-    return tuple(reversed(found))
+        giver = state.steps[above]
+        if giver.step.kind is StepKind.SKILL:
+            found.append(_link(state, giver))
+        above = giver.proposed_by
+    return (*state.submitted.ancestry, *reversed(found))
+
+
+def _link(state: MissionState, held: StepState) -> str:
+    return f"{held.step.target}@{state.id}/{held.step.id}"

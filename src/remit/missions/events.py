@@ -39,9 +39,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class MissionSubmitted(Event):
-    """A person asked for it."""
+    """A person asked for it, or an agent outside on a person's behalf."""
 
     kind: ClassVar[str] = "mission.submitted"
+    version: ClassVar[int] = 2
     workflow: str
     principal: str
     #: Keyed name of the sealed inputs.
@@ -57,6 +58,32 @@ class MissionSubmitted(Event):
     #: Keyed hashes of the values that the person gave, for data flow.
     known: tuple[str, ...]
     steps: tuple[Step, ...]
+    #: On whose leave it stands where an agent asked for it: the person, then each agent, the one that acts last.
+    chain: tuple[str, ...] = ()
+    #: The mission in which the asking agent works; empty where a person asked.
+    parent: str = ""
+    #: The asking agent's token, and the most that may be spent under it; empty where it bounds no spending.
+    token: str = ""
+    token_budget_usd_micros: int = 0
+    #: The skills through which the work came here, the outermost first, each as `SKILL` or `SKILL@PLACE`.
+    ancestry: tuple[str, ...] = ()
+    #: How widely what the asking agent had read may be told.
+    confidentiality: str = "public"
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:
+        """Version 1 was asked for by people alone."""
+        if version > 1:
+            return payload
+        asked_by_a_person = {
+            "chain": (),
+            "parent": "",
+            "token": "",
+            "token_budget_usd_micros": 0,
+            "ancestry": (),
+            "confidentiality": "public",
+        }
+        return {**asked_by_a_person, **payload}
 
 
 @dataclass(frozen=True, slots=True)

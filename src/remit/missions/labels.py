@@ -2,7 +2,7 @@
 
 from remit.gateway import CallLog
 from remit.missions.state import MissionState, StepState, StepStatus
-from remit.tools import Label
+from remit.tools import Confidentiality, Label
 
 
 def label_before(state: MissionState, log: CallLog, held: StepState) -> Label:
@@ -11,6 +11,10 @@ def label_before(state: MissionState, log: CallLog, held: StepState) -> Label:
     The step's own calls count because an agent outside keeps what it read in its memory, whatever restarts here.
     """
     label = log.read(held.step.id)
+    submitted = state.submitted
+    if submitted is not None and submitted.parent:
+        # An agent gave the input, not a person: it may hold whatever that agent had read.
+        label = label.join(Label(trusted=False, confidentiality=Confidentiality(submitted.confidentiality)))
     giver = held.proposed_by
     while giver is not None:
         above = state.steps[giver]

@@ -26,7 +26,7 @@ from remit.missions.submit import known_values
 from remit.planning import Step, StepKind
 from remit.registry import AgentVersion
 from remit.state import Pointer
-from remit.tools import Tool
+from remit.tools import Label, Tool
 
 #: What missions that hold a session are listed under, in place of a workflow's name.
 SESSION_WORKFLOW = "session"
@@ -121,6 +121,11 @@ class Session:
         submitted = self._mission.state.submitted
         assert submitted is not None
         return submitted.principal
+
+    @property
+    def label(self) -> Label:
+        """What the agent has read here so far."""
+        return self._run.tape.label
 
     @property
     def ended(self) -> bool:

@@ -1,0 +1,18 @@
+"""Agents that ask one another over A2A, through the door."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from remit.missions import StepContext
+
+
+async def ping(context: StepContext, given: Mapping[str, Any]) -> Any:
+    """Ask the other for the same."""
+    return await context.call("ponger__pong", {"data": given})
+
+
+async def pong(context: StepContext, given: Mapping[str, Any]) -> Any:
+    """Ask back while there is a way back; `last` ends it."""
+    if given.get("last"):
+        return {"heard": given["n"]}
+    return await context.call("pinger__ping", {"data": given})
