@@ -116,6 +116,7 @@ async def open_home(settings: Settings, *, store: Store | None = None, clock: Cl
     """
     home = settings.home
     if not (home / "keys" / _HOME_KEY).is_file():
+        _check_key_is_new(home, _HOME_KEY)
         raise InvalidInput(f"{home} is not a Remit home.", hint="Make one with `remit init`, or name one with --home.")
     if store is None:
         _check_store_there(home)

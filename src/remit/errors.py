@@ -406,7 +406,7 @@ class StoreCorrupted(Fault):
     code = "store_corrupted"
     status = 500
     retryable = False
-    hint = "Stop, keep a copy of the home, and restore from a backup; `remit ledger verify` names the first bad entry."
+    hint = "Stop, keep a copy of the home, and put the store back from a backup."
 
 
 class StoreUnreachable(Fault):

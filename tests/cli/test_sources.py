@@ -25,9 +25,13 @@ def test_a_python_module_is_imported_with_a_table_and_yaml_that_applies(home, tm
     assert declared["tools"]["pay"]["tier"] == "critical"
     assert remit("sources", "--home", home, "--json").json[0]["name"] == "office"
 
-    assert remit("apply", "-f", out, "--home", home).code == 0
+    applied = remit("apply", "-f", out, "--home", home)
+    assert applied.code == 0
+    assert "desk__pay is new" in applied.out
+    assert "nobody accepted" not in applied.out
     listed = {s["name"]: s for s in remit("sources", "--home", home, "--json").json}
     assert (listed["desk"]["form"], listed["desk"]["tools"], listed["desk"]["state"]) == ("python", 1, "closed")
+    assert "in use" in remit("sources", "--home", home).out
 
 
 def test_what_is_accepted_is_applied_at_once(home):
@@ -44,9 +48,12 @@ def test_what_is_accepted_is_applied_at_once(home):
         (("mcp", "crm", "http://127.0.0.1:9/mcp"), "does not declare it"),
         (("openapi", "shop", "/nowhere.json"), "shop"),
         (("sql", "db", "sqlite:///nowhere.sqlite", "--table", "orders"), "TABLE=COLUMN"),
+        (("sql", "db", "sqlite:///nowhere.sqlite"), "--table"),
+        (("mcp", "crm", "http://127.0.0.1:9/mcp"), "--allow"),
         (("python", "office", "office_tools"), "already"),
         (("python", "bad name", "office_tools"), "name"),
         (("python", "desk", "no_such_module"), "no_such_module"),
+        (("python", "desk", "no_such_module"), "PYTHONPATH"),
     ],
 )
 def test_a_source_that_cannot_be_imported_says_why_and_leaves_nothing(home, arguments, told):

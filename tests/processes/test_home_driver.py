@@ -192,6 +192,8 @@ def test_a_home_whose_key_is_gone_gets_no_new_one(home):
         (home / "keys" / "home.key").unlink()
         with pytest.raises(KeyMissing, match=r"home\.key"):
             await create_home(Settings(home))
+        with pytest.raises(KeyMissing, match=r"home\.key"):
+            await open_home(Settings(home))
         assert not (home / "keys" / "home.key").exists()
 
     run(story())

@@ -69,6 +69,7 @@ class Asking:
             word = typed.strip().lower()
             verdict = _KEYS.get(word, word)
             if verdict not in names:
+                screen.say(f"  Type {', '.join(name[0] for name in names)} or l, then Enter; l leaves it waiting.")
                 continue
             body: dict[str, Any] = {"verdict": verdict}
             if verdict == "steer":

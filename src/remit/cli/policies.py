@@ -38,7 +38,7 @@ def listed(home: Home = None, as_json: AsJson = False) -> None:
             (
                 p["name"],
                 "inactive" if not p["active"] else "shadow" if p.get("mode") == "shadow" else "active",
-                ", ".join(map(str, p.get("agents") or [])),
+                ", ".join(map(str, p.get("agents") or [p.get("agent", "")])),
                 "; ".join(p["inactive_because"]) or p.get("description", ""),
             )
             for p in found

@@ -16,6 +16,9 @@ from remit.errors import InvalidInput
 
 group = typer.Typer(help="How sources of tools are; import a new one.", rich_markup_mode=None)
 
+#: What the states of a breaker mean to someone who has never heard of one.
+_IN_WORDS = {"closed": "in use", "open": "rests", "half-open": "is tried again"}
+
 
 class Form(StrEnum):
     """What a source can be."""
@@ -47,7 +50,7 @@ def listed(home: Home = None, as_json: AsJson = False) -> None:
     async def work(screen: Screen) -> None:
         async with connected(settings_of(home)) as api:
             found = await api.get("/sources")
-        rows = [(s["name"], s["form"], s["tools"], s["state"], s["failures"], s["waiting"]) for s in found]
+        rows = [(s["name"], s["form"], s["tools"], _IN_WORDS[s["state"]], s["failures"], s["waiting"]) for s in found]
         columns = ("source", "form", "tools", "state", "failures", "waiting")
         screen.result(found, lambda: screen.table(columns, rows, right=("tools", "failures", "waiting")))
 
@@ -138,6 +141,10 @@ def _fields(form: Form, name: str, place: str, tables: list[str]) -> dict[str, A
             body: dict[str, Any] = {"url": place} if is_address else {"command": shlex.split(place)}
         case Form.OPENAPI:
             body = {"document": place}
+        case Form.SQL if not tables:
+            raise InvalidInput(
+                "No table is named that may be read.", hint="Name each with --table TABLE=COLUMN,COLUMN."
+            )
         case Form.SQL:
             body = {"url": place, "tables": dict(_table(text) for text in tables)}
         case Form.SOAP:

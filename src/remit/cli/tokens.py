@@ -77,7 +77,7 @@ def listed(
         columns: tuple[str, ...] = ("id", "agent", "principal", "mission", "signed", "expires_at")
         if revoked:
             columns = ("scope", "reason", "by", "at")
-        rows = [tuple(one[name] for name in columns) for one in found]
+        rows = [tuple({True: "yes", False: "no"}.get(one[name], one[name]) for name in columns) for one in found]
         screen.result(found, lambda: screen.table(columns, rows))
 
     run(work, as_json=as_json)

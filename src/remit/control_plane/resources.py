@@ -238,7 +238,7 @@ class Resources:
                 await transport.close()
             offered = tools_of(source, definitions)
             before = [tool for tool in accepted if tool.source == name]
-            pins += map(str, compare_pins(before, offered))
+            pins += [change.accepted for change in compare_pins(before, offered)]
             warnings += [
                 f"{name} does not offer {tool}, which is declared" for tool in not_offered(source, definitions)
             ]

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from remit.control_plane.core import Core
-from remit.errors import InvalidInput, InvalidResource, RemitError
+from remit.errors import EgressRefused, InvalidInput, RemitError
 from remit.identity import Principal, Right, require
 from remit.registry import Proposal, Registry, StoredResource, plan_apply, proposals
 
@@ -43,8 +43,8 @@ class Sources:
 
         Raises:
             RightsExceeded: this person may not apply resources.
-            InvalidResource: the fields are no source, with every error; or it cannot be asked.
-            InvalidInput: it is there already.
+            InvalidResource: the fields are no source, with every error.
+            InvalidInput: it is there already, or it cannot be asked.
         """
         require(by, Right.APPLY)
         core = self.core
@@ -61,7 +61,10 @@ class Sources:
         try:
             found = [] if source.models else proposals(await transport.definitions())
         except RemitError as error:
-            raise InvalidResource(f"{name} cannot be asked for its tools. {error}", hint=error.advice) from error
+            advice = error.advice
+            if isinstance(error, EgressRefused):
+                advice += " `remit sources add` writes that for you with --allow."
+            raise InvalidInput(f"{name} cannot be asked for its tools. {error}", hint=advice) from error
         finally:
             await transport.close()
         if found:

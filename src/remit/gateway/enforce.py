@@ -761,7 +761,8 @@ def _in_shadow(decision: Decision) -> dict[str, Any]:
 
 def _denied(decision: Decision) -> Refusal:
     spoke = [s for s in decision.spoken if s.effect == "deny"]
-    message = "; ".join(s.public for s in spoke)
+    told = "; ".join(s.public for s in spoke)
+    message = f"{told[:1].upper()}{told[1:]}"
     if any(s.rule == "no_policy" for s in spoke):
         return NoPolicy(message, rule="no_policy")
     return PolicyDenied(message, rule=spoke[0].rule if spoke else "policy_denied")

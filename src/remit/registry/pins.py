@@ -29,6 +29,11 @@ class PinChange:
             return f"{self.tool} is offered, but nobody accepted it yet"
         return f"{self.tool} has changed: {'; '.join(self.what)}"
 
+    @property
+    def accepted(self) -> str:
+        """The same, as it is told to the person who accepts it by applying its source."""
+        return f"{self.tool} is new" if self.change == "new" else str(self)
+
 
 def compare_pins(accepted: Iterable[Tool], offered: Iterable[Tool]) -> tuple[PinChange, ...]:
     """What differs between the tools that were accepted and those that a source offers now, by name."""

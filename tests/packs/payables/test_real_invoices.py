@@ -60,6 +60,8 @@ def test_every_field_of_every_well_formed_xml_is_right_and_the_share_is_told_by_
 def test_the_schema_is_broken_exactly_where_the_reference_says() -> None:
     for file in expected():
         assert ("schema_invalid" in reading(file).rules) == ("schema:" in problems(file)), file
+        told = [finding.message for finding in reading(file).findings if finding.rule == "schema_invalid"]
+        assert all(text.startswith("The XML breaks its schema: Element '{urn:") for text in told), told
 
 
 def test_a_line_that_does_not_multiply_is_found_exactly_where_the_reference_says() -> None:

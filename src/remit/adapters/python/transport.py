@@ -81,7 +81,9 @@ class PythonTransport:
                 self._functions = import_module(self._module).TOOLS
             except (ImportError, AttributeError) as error:
                 raise ToolUnavailable(
-                    f"{self._module!r} is no module with a mapping TOOLS.", rule="not_sent"
+                    f"{self._module!r} is no module with a mapping TOOLS.",
+                    rule="not_sent",
+                    hint="Mend the module's name, or put its folder on PYTHONPATH.",
                 ) from error
         return self._functions
 

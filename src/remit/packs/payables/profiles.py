@@ -41,5 +41,7 @@ def schema_fault(root: Element) -> str | None:
     try:
         xml_check_xsd(root, flavor, level)
     except Exception as error:  # noqa: BLE001 -- the library raises a bare Exception with the schema's words
-        return " ".join(str(error).split())[-_SHOWN_CHARACTERS:] or type(error).__name__
+        # The library puts sentences of its own before what the schema says, which comes after this colon.
+        told = " ".join(str(error).split()).rpartition("the cause of the problem: ")[2]
+        return told[:_SHOWN_CHARACTERS] or type(error).__name__
     return None
