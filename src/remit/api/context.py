@@ -1,12 +1,14 @@
 """What every route is given: the control plane, who asks, and the driver to wake."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from remit.api.depth import LEVELS_MAX, is_too_deep
 from remit.control_plane import ControlPlane
 from remit.identity import Principal
 from remit.ids import MissionId
@@ -34,10 +36,33 @@ class Served:
             self.plane.core.driver.nudge(MissionId(open_mission))
 
 
+#: The highest whole number that a store counts to.
+WHOLE_MAX = 2**63 - 1
+
+
 class Body(BaseModel):
     """A request's body; a field that is not known is an error, not a wish that goes unheard."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        """Python reads more than JSON is and a record keeps: what would not come back as it was is refused."""
+        if is_too_deep(value) or not _is_finite(value):
+            raise ValueError(
+                "whole numbers have at most 64 bits, other numbers are finite, text is Unicode, "
+                f"and lists and objects stand at most {LEVELS_MAX} deep"
+            )
+        return value
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 async def _served(request: Request) -> Served:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from remit.api.context import By, Plane
+from remit.api.context import WHOLE_MAX, By, Plane
 
 routes = APIRouter(tags=["ledger"])
 
@@ -16,7 +16,7 @@ async def show_ledger(
     plane: Plane,
     by: By,
     mission: Mission = "",
-    after: Annotated[int, Query(ge=0, description="The last `idx` that is known.")] = 0,
+    after: Annotated[int, Query(ge=0, le=WHOLE_MAX, description="The last `idx` that is known.")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
 ) -> list[dict[str, Any]]:
     """Entries in the order they were written, after the place `after`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from remit.api.context import Body, By, Home, Plane
+from remit.api.context import WHOLE_MAX, Body, By, Home, Plane
 
 routes = APIRouter(tags=["missions"])
 
@@ -47,7 +47,7 @@ async def mission_events(
     mission: str,
     plane: Plane,
     by: By,
-    after: Annotated[int, Query(ge=0, description="The last `seq` that is known.")] = 0,
+    after: Annotated[int, Query(ge=0, le=WHOLE_MAX, description="The last `seq` that is known.")] = 0,
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for something to happen.")] = 0,
 ) -> list[dict[str, Any]]:
     """What happened in the mission after `after`, oldest first; waits up to `wait` seconds where nothing has yet."""

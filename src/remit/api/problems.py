@@ -46,10 +46,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def routed(request: Request, error: HTTPException) -> JSONResponse:
-        found = NotFound(
-            f"No route takes {request.method} {request.url.path}.",
-            hint="`/api/v1/openapi.json` lists every route.",
-        )
+        if error.status_code in {404, 405}:
+            found: RemitError = NotFound(
+                f"No route takes {request.method} {request.url.path}.",
+                hint="`/api/v1/openapi.json` lists every route.",
+            )
+        else:
+            found = InvalidInput(f"{error.detail}.", hint="A body is JSON, in UTF-8.")
         told = {**found.to_json(), "status": error.status_code}
         return JSONResponse(told, status_code=error.status_code, media_type=MEDIA_TYPE, headers=error.headers)
 

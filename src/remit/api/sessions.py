@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from remit.api.context import Body, By, Home, Plane
+from remit.api.context import WHOLE_MAX, Body, By, Home, Plane
 from remit.identity import Right, require
 
 routes = APIRouter(tags=["sessions"])
@@ -19,7 +19,7 @@ class SessionBody(Body):
         "", description="The person for whom it acts; you, where not given.", max_length=200, alias="for"
     )
     inputs: dict[str, Any] = Field(default_factory=dict, description="What that person gives it to work on.")
-    budget_usd_micros: int | None = Field(None, ge=0, description="A lower limit than the agent's own.")
+    budget_usd_micros: int | None = Field(None, ge=0, le=WHOLE_MAX, description="A lower limit than the agent's own.")
 
 
 class CloseBody(Body):

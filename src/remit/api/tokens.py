@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from remit.api.context import Body, By, Plane
+from remit.api.context import WHOLE_MAX, Body, By, Plane
 from remit.identity import ConfirmationKey, ToolPattern, Wish
 
 routes = APIRouter(tags=["tokens"])
@@ -22,7 +22,7 @@ class PartBody(Body):
     tools: Annotated[list[ToolPattern], Field(max_length=64)] | None = Field(
         None, description="Patterns of tools; all of the agent's where not given."
     )
-    budget_usd_micros: int | None = Field(None, ge=0, description="The most that may be spent under it.")
+    budget_usd_micros: int | None = Field(None, ge=0, le=WHOLE_MAX, description="The most that may be spent under it.")
     jwk: dict[str, Any] | None = Field(
         None,
         description="The public key that will sign each request (RFC 7517): Ed25519 or P-256. None: a bearer token.",

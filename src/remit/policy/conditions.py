@@ -107,6 +107,8 @@ def _compiled(when: str) -> Any:
         raise ValueError(f"the condition has {len(when)} characters; at most {LENGTH_MAX} are read")
     try:
         program = _ENV.compile(when)
+    except TypeError:
+        raise ValueError("the condition is not Unicode text") from None
     except RuntimeError as error:
         raise ValueError(_told(str(error))) from error
     if program.return_type() != cel.Type.BOOL:

@@ -58,9 +58,14 @@ def checked(wanted: Operation, request: Mapping[str, Any]) -> None:
                 hint="Send the whole conversation with each request.",
                 rule="state_elsewhere",
             )
-    for tool in request.get("tools") or ():
+    tools = request.get("tools") or []
+    if not isinstance(tools, list):
+        raise InvalidArguments("`tools` is not a list.", rule="request_malformed")
+    if not isinstance(request.get("stream_options") or {}, Mapping):
+        raise InvalidArguments("`stream_options` is not an object.", rule="request_malformed")
+    for tool in tools:
         kind = tool.get("type") if isinstance(tool, Mapping) else None
-        if kind not in {"function", "custom"}:
+        if kind not in ("function", "custom"):
             raise InvalidArguments(
                 f"A tool of type {kind!r} would be run by the provider, past the door.",
                 hint="Offer tools of type `function`; the agent calls them through Remit.",

@@ -40,6 +40,7 @@ from remit.registry import REQUESTS
 
 PREFIX = "/mcp"
 _BODY_BYTES_MAX = 4 << 20
+_LENGTH_DIGITS_MAX = 20
 _ID_HEADER = b"mcp-session-id"
 _IDENTITY = {"name": "remit", "title": "Remit", "version": __version__}
 #: What callers may keep of lists and of what is offered; nobody else may be shown it.
@@ -159,7 +160,8 @@ class McpEndpoint:
 
     def _notified(self, client: Client, message: Mapping[str, Any]) -> None:
         if message["method"] == "notifications/cancelled":
-            line = client.in_flight.get((message.get("params") or {}).get("requestId"))
+            number = (message.get("params") or {}).get("requestId")
+            line = client.in_flight.get(number) if isinstance(number, int | str) else None
             if line is not None:
                 line.leave()
 
@@ -364,7 +366,8 @@ async def _read(receive: Receive, headers: Mapping[str, str]) -> bytes:
     """
     stated = headers.get("content-length", "0")
     long = Rejected(INVALID_REQUEST, f"The body is longer than {_BODY_BYTES_MAX} bytes.", status=413)
-    if stated.isdigit() and int(stated) > _BODY_BYTES_MAX:
+    # Digits of other scripts, and more of them than a number of that size has, are left to the count below.
+    if stated.isascii() and stated.isdigit() and len(stated) <= _LENGTH_DIGITS_MAX and int(stated) > _BODY_BYTES_MAX:
         raise long
     chunks, size = [], 0
     while True:

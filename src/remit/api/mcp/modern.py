@@ -2,7 +2,6 @@
 
 import asyncio
 from base64 import b64decode
-from binascii import Error as NotBase64
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ def _decoded(value: str | None) -> str | None:
         return value
     try:
         return b64decode(value[9:-2], validate=True).decode("utf-8")
-    except (NotBase64, UnicodeDecodeError):
+    except ValueError:  # no base64, not even ASCII, or no UTF-8 once decoded
         return None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from remit.api.depth import LEVELS_MAX, is_too_deep
 from remit.errors import RemitError
 
 #: Protocols that begin with a handshake, and those in which each request stands for itself.
@@ -61,6 +62,8 @@ def parsed(body: bytes) -> dict[str, Any]:
         raise Rejected(PARSE_ERROR, "The body is not JSON.", status=400) from None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise Rejected(INVALID_REQUEST, "The body is not one JSON-RPC 2.0 message.", status=400)
+    if is_too_deep(message, body):
+        raise Rejected(INVALID_REQUEST, f"Lists and objects stand more than {LEVELS_MAX} deep.", status=400)
     number, method, params = message.get("id"), message.get("method"), message.get("params")
     if (
         isinstance(number, bool)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from remit.api.depth import LEVELS_MAX, is_too_deep
 from remit.api.models.answers import error_of, event, is_usage_only
 from remit.api.models.entering import Entered, Enters
 from remit.control_plane import ControlPlane
@@ -63,7 +64,7 @@ class ModelsEndpoint:
         model, streams = asked.pop("model", None), asked.pop("stream", None)
         if not isinstance(model, str) or not model:
             raise InvalidInput("`model` is missing: name one of `GET /v1/models`.")
-        if streams not in {None, True, False}:
+        if not isinstance(streams, bool | None):
             raise InvalidInput("`stream` is neither true nor false.")
         tools = self._chain(entered, model)
         turn = _Turn(entered, operation, asked, _prompt(request), request.headers.get(_KEY_HEADER, "")[:_NAME_MAX])
@@ -232,7 +233,7 @@ def _instructions(operation: str, asked: Mapping[str, Any]) -> str:
     texts = [
         message.get("content")
         for message in (messages if isinstance(messages, list) else ())
-        if isinstance(message, Mapping) and message.get("role") in {"system", "developer"}
+        if isinstance(message, Mapping) and message.get("role") in ("system", "developer")
     ]
     return orjson.dumps(texts).decode() if texts else ""
 
@@ -271,4 +272,6 @@ def _read(body: bytes) -> dict[str, Any]:
         raise InvalidInput(f"The body is not JSON: {error}.") from None
     if not isinstance(asked, dict):
         raise InvalidInput("The body is not a JSON object.")
+    if is_too_deep(asked, body):
+        raise InvalidInput(f"Lists and objects stand more than {LEVELS_MAX} deep.")
     return asked
