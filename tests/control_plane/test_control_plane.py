@@ -513,3 +513,17 @@ def test_a_cancellation_of_a_mission_that_moved_meanwhile_is_decided_anew(tmp_pa
             assert payments(plane.core.home) == []
 
     run(story())
+
+
+def test_the_last_owner_cannot_be_taken_away(tmp_path):
+    async def story():
+        async with a_home(tmp_path) as plane:
+            owner = me(plane)
+            for change in ("roles: [operator]", "roles: [owner]\nactive: false"):
+                text = f"apiVersion: remit/v1\nkind: Principal\nname: {owner.id}\n{change}\nos_user: {owner.os_user}\n"
+                with pytest.raises(InvalidResource, match="No active owner"):
+                    await plane.resources.apply([("me.yaml", text)], owner)
+            other = "apiVersion: remit/v1\nkind: Principal\nname: olive\nroles: [owner]\n"
+            await plane.resources.apply([("olive.yaml", other), ("me.yaml", text)], owner)
+
+    run(story())

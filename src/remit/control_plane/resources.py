@@ -84,6 +84,7 @@ class Resources:
         stored = await self.stored()
         plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE,))
         plan.require_valid()
+        _check_owner_left(stored, plan)
         tools, pins, warnings = await self._accepted_tools(plan, stored)
         found = self._findings(files, plan, stored, tools)
         shown = {
@@ -290,6 +291,25 @@ class Resources:
         if rates is None:
             raise InvalidResource("\n".join(map(str, problems)))
         return rates
+
+
+def _check_owner_left(stored: Mapping[str, StoredResource], plan: ApplyPlan) -> None:
+    """A home without an owner could never be changed again.
+
+    Raises:
+        InvalidResource: the files would leave none.
+    """
+    after = {**stored, **{resource.key: resource for resource in plan.resources}}
+    if any(map(_is_owner, stored.values())) and not any(map(_is_owner, after.values())):
+        raise InvalidResource(
+            "No active owner would be left, so nobody could apply anything any more; nothing was applied.",
+            hint="Keep `roles: [owner]` on one active principal, or make another one owner first.",
+        )
+
+
+def _is_owner(resource: StoredResource) -> bool:
+    fields = resource.fields
+    return resource.kind == "Principal" and "owner" in fields.get("roles", ()) and fields.get("active", True)
 
 
 def _serves(registry: Registry, skill: str, ref: str) -> bool:
