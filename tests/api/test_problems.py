@@ -35,7 +35,8 @@ def test_an_unknown_field_is_refused_by_name_and_its_value_is_not_repeated(ask):
 
 def test_a_person_without_the_right_is_refused_at_once(ask):
     user = getpass.getuser()
-    auditor = f"apiVersion: remit/v1\nkind: Principal\nname: {user}\nroles: [auditor]\nos_user: {user}\n"
+    auditor = f"apiVersion: remit/v1\nkind: Principal\nname: {user}\nroles: [auditor]\nos_user: {user}\n---\n"
+    auditor += "apiVersion: remit/v1\nkind: Principal\nname: olive\nroles: [owner]\n"
     answers = ask(
         ("POST", "/api/v1/apply", {"files": [{"name": "p.yaml", "text": auditor}]}),
         ("POST", "/api/v1/halts", {"scope": "tenant"}),

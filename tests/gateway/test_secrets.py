@@ -92,7 +92,7 @@ def test_no_value_leaves_a_trace_in_the_clear(tmp_path, everything_logged):
     [
         ("allowed_vendors: [Acme]", "role payee"),
         ("allowed_accounts: [DE02]", "role account"),
-        ("conditions: [{name: known, when: 'payee != \"Acme\"', effect: deny}]", "because payee"),
+        ("conditions: [{name: known, when: 'payee != \"Acme\"', effect: deny}]", "Because payee"),
         ("conditions: [{name: typed, when: 'args.payee > 3', effect: deny}]", "cannot be told"),
         ("spending_limit: {amount: 1, currency: USD}", "role amount"),
     ],
