@@ -24,7 +24,8 @@ def ask(method, **params):
 
 
 def stopped(number, _frame):
-    print(json.dumps({"signal": number}), flush=True)
+    # Past the buffer: the signal may come while the answer is still being printed.
+    os.write(1, (json.dumps({"signal": number}) + "\n").encode())
     sys.exit(9)
 
 
