@@ -17,7 +17,7 @@ import pytest
 # What commands import late is imported here once, for all of them.
 import remit.api
 import remit.bootstrap
-import remit.packs.payables.pack  # noqa: F401
+import remit.packs.payables.pack  # noqa: F401 -- loaded before the fork
 from remit.cli.main import main
 
 from .pages import ROOT, Block, Command, blocks, commands, markdown
@@ -128,7 +128,7 @@ class Reader:
 def _become_remit(words: list[str], folder: Path, environment: dict[str, str], out: Path, err: Path) -> int:
     for number, path in ((0, Path(os.devnull)), (1, out), (2, err)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 -- they live as long as the process
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -162,7 +162,7 @@ class Home:
 
     async def kinds(self, mission: MissionId) -> list[str]:
         """What happened in the mission's own stream."""
-        return [entry.kind for entry in await self.store.read(f"mission/{mission}")]  # type: ignore[arg-type]
+        return [entry.kind for entry in await self.store.read(f"mission/{mission}")]  # type: ignore[arg-type]  # a stream by its text
 
     async def calls(self, kind: str = "") -> list[Entry]:
         return [entry for entry in await self.store.read_prefix("step/") if kind in {"", entry.kind}]

@@ -582,7 +582,7 @@ def test_a_no_to_an_agents_call_is_a_refusal_that_it_can_handle():
         async def plan(context, _given):
             try:
                 await context.call("bank__pay", PAY)
-            except Exception as no:  # noqa: BLE001
+            except Exception as no:  # noqa: BLE001 -- an agent may be as careless
                 return str(no.rule)
             return "paid"
 

@@ -13,10 +13,8 @@ from remit.identity import AgentIdentity
 from remit.ids import MissionId
 from remit.missions import Session
 
-_PER_SECOND = 1_000_000
+#: How many endpoints may ask to be told; more would be a leak.
 _TELLS_MAX = 16
-#: How long after its end a token may still be taken, for the clocks' sake.
-_SKEW_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -597,7 +597,7 @@ class _Way:
             await self._still_pinned(transport, tool)
             result = await self.door.carry(transport, self.caller, tool, self._to_be_sent(tool), self.key)
         except Halted:
-            await self.door._write_off(recorded, self.log, None, used=recorded.permit["hold"])  # noqa: SLF001
+            await self.door._write_off(recorded, self.log, None, used=recorded.permit["hold"])  # noqa: SLF001 -- one door
             raise
         except ToolUnreachable as silent:
             admission.unreachable(tool.source)

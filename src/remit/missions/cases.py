@@ -39,7 +39,13 @@ def case_for(step: Step, wait: Suspended, ask: Mapping[str, Any], agent: str) ->
         answers = dict(_DIVERGED)
     if wait.about == "question" and "answers" in asked:
         answers = dict(asked["answers"])
-    reasons = [{"rule": question.rule, "message": question.message} for question in wait.questions if question.message]
+    # What the planner said in its own words is not said again.
+    told = {reason.get("rule") for reason in asked.get("reasons", [])}
+    reasons = [
+        {"rule": question.rule, "message": question.message}
+        for question in wait.questions
+        if question.message and not (question.rule in told and question.rule in wait.call.ask_rules)
+    ]
     case = {
         "title": asked.get("title", f"{wait.call.tool or step.target}"),
         "about": wait.about,

@@ -75,10 +75,10 @@ class Prices:
         """What a reader of the cost must know, if anything."""
         if self.configured is not None or not self.spec.loopback:
             return None
-        return LOCAL_NOTE if self._published(_Tokens(1, 1), self.spec.model) is None else None
+        return LOCAL_NOTE if self._published(Tokens(1, 1), self.spec.model) is None else None
 
     def tokens(self, tokens_in: int, tokens_out: int) -> Money:
-        return self.cost(_Tokens(tokens_in, tokens_out))
+        return self.cost(Tokens(tokens_in, tokens_out))
 
     def _published(self, usage: Any, model: str | None) -> Decimal | None:
         from genai_prices import calc_price  # noqa: PLC0415 - a quarter of a second; a home without a model needs none
@@ -95,7 +95,9 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tokens:
+class Tokens:
+    """What a turn used, in the words of the price list."""
+
     input_tokens: int
     output_tokens: int
     cache_write_tokens: int = 0

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from remit.adapters.egress import EgressClient, Reply
-from remit.adapters.openai.prices import Prices
+from remit.adapters.openai.prices import CURRENCY, Prices, Tokens
 from remit.adapters.openai.requests import OPERATIONS, Operation, checked, operation, prepared, worst_tokens
 from remit.adapters.openai.streams import ChatAnswer, Events, ResponseAnswer, cached_tokens, tokens_of
 from remit.errors import CredentialRefused, ToolUnavailable, ToolUnreachable
@@ -16,7 +16,6 @@ from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money
 from remit.tools import Tool
 
-_CURRENCY = "USD"
 #: Answers that another try may not get: timeout, conflict, too early, too many. So is every 5xx.
 _PASSING = frozenset({408, 409, 425, 429})
 _MESSAGE_MAX = 500
@@ -164,7 +163,7 @@ class ModelsTransport:
             # An endpoint that tells no usage is taken at its worst.
             return ToolResult(answer, usage=Usage(self.worst_case(arguments), *_worst(model, arguments)))
         tokens_in, tokens_out = told
-        cost = model.prices.cost(_Used(tokens_in, tokens_out, cache_read_tokens=cached_tokens(usage)))
+        cost = model.prices.cost(Tokens(tokens_in, tokens_out, cache_read_tokens=cached_tokens(usage)))
         return ToolResult(answer, usage=Usage(cost, tokens_in, tokens_out))
 
 
@@ -195,18 +194,5 @@ def _refused(status: int, answer: Any) -> ToolResult:
     message = told.get("message") if isinstance(told, dict) else None
     why = f": {message[:_MESSAGE_MAX]}" if isinstance(message, str) and message else ""
     return ToolResult(
-        None, error=f"http_{status}: the model's endpoint refused the request{why}", usage=Usage(Money(0, _CURRENCY))
+        None, error=f"http_{status}: the model's endpoint refused the request{why}", usage=Usage(Money(0, CURRENCY))
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Used:
-    """Tokens in the words of the price list."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_write_tokens: int = 0
-    cache_read_tokens: int = 0
-    input_audio_tokens: int = 0
-    cache_audio_read_tokens: int = 0
-    output_audio_tokens: int = 0

@@ -148,7 +148,7 @@ def _misfit(shape: _Shape, arguments: Mapping[str, object], given: Mapping[str, 
 
 async def _run(function: Callable[..., object], shape: _Shape, given: Mapping[str, object]) -> object:
     if shape.is_async:
-        return await function(**given)  # type: ignore[misc]
+        return await function(**given)  # type: ignore[misc]  # its shape was looked at: it gives an awaitable
     if getattr(function, "quick", False):
         return function(**given)
     # A thread cannot be stopped: when the caller leaves, the function ends by itself and its answer is dropped.

@@ -101,9 +101,7 @@ class ModelsEndpoint:
 class _Turn:
     """One request of an agent."""
 
-    def __init__(
-        self, entered: Entered, operation: str, asked: Mapping[str, Any], prompt: tuple[str, str], key: str
-    ) -> None:
+    def __init__(self, entered: Entered, operation: str, asked: Mapping[str, Any], prompt: str, key: str) -> None:
         self.entered = entered
         self.operation = operation
         self.asked = asked
@@ -138,7 +136,7 @@ class _Turn:
             {"model": tool.local_name, "operation": self.operation, "request": self.asked},
             bounds=self.entered.bounds,
             idempotency_key=self.key,
-            prompt=(self.prompt[0], instructions),
+            prompt=(self.prompt, instructions),
             on_part=on_part,
         )
 
@@ -220,8 +218,8 @@ def _names_of(tool: Tool) -> tuple[str, str, str]:
     return tool.local_name, tool.name, f"{tool.source}/{tool.local_name}"
 
 
-def _prompt(request: Request) -> tuple[str, str]:
-    return request.headers.get(PROMPT_HEADER, "")[:_NAME_MAX], ""
+def _prompt(request: Request) -> str:
+    return request.headers.get(PROMPT_HEADER, "")[:_NAME_MAX]
 
 
 def _instructions(operation: str, asked: Mapping[str, Any]) -> str:

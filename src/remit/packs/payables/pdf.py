@@ -29,7 +29,7 @@ class Pdf:
 def open_pdf(data: bytes) -> Pdf:
     """Read a PDF as far as it goes."""
     # Imported here: the library takes longer to load than most documents take to read.
-    from pypdf import PdfReader  # noqa: PLC0415
+    from pypdf import PdfReader  # noqa: PLC0415 -- as said above
 
     try:
         reader = PdfReader(io.BytesIO(data))
@@ -43,7 +43,7 @@ def open_pdf(data: bytes) -> Pdf:
 def _pages(reader: object) -> tuple[str, ...]:
     texts: list[str] = []
     room = _TEXT_MAX
-    for page in list(reader.pages)[:_PAGES_MAX]:  # type: ignore[attr-defined]
+    for page in list(reader.pages)[:_PAGES_MAX]:  # type: ignore[attr-defined]  # the reader comes untyped
         try:
             text = _clean(page.extract_text()[:room])
         except Exception:  # noqa: BLE001 -- one broken page leaves the others readable
@@ -56,7 +56,7 @@ def _pages(reader: object) -> tuple[str, ...]:
 def _attachments(reader: object) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     try:
-        for name, contents in reader.attachments.items():  # type: ignore[attr-defined]
+        for name, contents in reader.attachments.items():  # type: ignore[attr-defined]  # the reader comes untyped
             for content in contents:
                 # One that is too large is kept as empty, and so as unreadable: the page must not stand in for it.
                 found.setdefault(_clean(name), bytes(content) if len(content) <= _ATTACHMENT_BYTES_MAX else b"")
@@ -67,7 +67,7 @@ def _attachments(reader: object) -> dict[str, bytes]:
 
 def _metadata(reader: object) -> dict[str, str]:
     try:
-        return {_clean(str(name)): _clean(str(value)[:2_000]) for name, value in (reader.metadata or {}).items()}  # type: ignore[attr-defined]
+        return {_clean(str(name)): _clean(str(value)[:2_000]) for name, value in (reader.metadata or {}).items()}  # type: ignore[attr-defined]  # the reader comes untyped
     except Exception:  # noqa: BLE001 -- broken metadata is as good as none
         return {}
 

@@ -31,7 +31,7 @@ def is_known_profile(profile: str | None) -> bool:
 def schema_fault(root: Element) -> str | None:
     """The first thing in which the XML breaks its schema; None where it keeps it."""
     # Imported here: loading the schemas takes most of a second, and most documents of a folder share them.
-    from facturx import get_flavor, get_level, xml_check_xsd  # noqa: PLC0415
+    from facturx import get_flavor, get_level, xml_check_xsd  # noqa: PLC0415 -- slow to import
 
     try:
         flavor = get_flavor(root)

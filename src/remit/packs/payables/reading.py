@@ -192,7 +192,7 @@ def _read_plain_invoice(base: Reading, page: PageReading) -> Reading:
     reading = replace(
         base,
         type="invoice",
-        **page.values,  # type: ignore[arg-type]
+        **page.values,  # type: ignore[arg-type]  # named by the fields of a reading
         evidence=page.evidence,
         ibans=page.ibans,
         payee_iban=page.ibans[0] if page.ibans else None,
