@@ -21,9 +21,8 @@ def show_case(screen: Screen, approval: Mapping[str, Any]) -> None:
     elif approval["verdict"]:
         screen.say(f"  answered  {approval['verdict']} by {approval['answered_by']} at {approval['answered_at']}")
     else:
-        screen.say(
-            f"  answer    by {', '.join(name.removeprefix('role:') for name in approval['approvers'])}, until {approval['expires_at']}"
-        )
+        by = ", ".join(name.removeprefix("role:") for name in approval["approvers"])
+        screen.say(f"  answer    by {by}, until {approval['expires_at']}")
     if case.get("action"):
         screen.say(f"  action    {case['action']['tool']}")
         for name, value in case["action"]["arguments"].items():
