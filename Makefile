@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Workers of the test run; each takes a core.
 WORKERS ?= auto
 
-.PHONY: setup demo test check docs bench bench-mcp interop clean
+.PHONY: setup demo test check docs bench bench-mcp bench-state interop chaos clean
 
 setup: .venv/dev
 
@@ -23,17 +23,29 @@ check: .venv/dev
 bench: .venv/runtime .bench/peers
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-bench-mcp: .venv/runtime .bench/mcp-peer
+bench-mcp: .venv/runtime .bench/mcp-peer .bench/contextforge-peer
 	@$(BIN)/python benchmarks/mcp.py
+
+bench-state: .venv/runtime .bench/peers
+	@$(BIN)/python benchmarks/state.py $(ARGS)
 
 .bench/mcp-peer: requirements/bench-mcp.lock | .venv/bin/python
 	$(BIN)/python -m venv --clear .bench/mcp
 	.bench/mcp/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-mcp.lock
 	@touch $@
 
+.bench/contextforge-peer: requirements/bench-contextforge.lock | .venv/bin/python
+	$(BIN)/python -m venv --clear .bench/contextforge
+	.bench/contextforge/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench-contextforge.lock
+	@touch $@
+
 # Programs that others wrote, on both sides of the door: needs npm and the network, so CI does not call it.
 interop: .venv/dev
 	@$(BIN)/python interop/run.py $(ARGS)
+
+# Kills workers, server, Temporal and PostgreSQL while missions write: takes minutes, so CI runs a small one.
+chaos: .venv/dev
+	@$(BIN)/python benchmarks/chaos.py $(ARGS)
 
 docs: .venv/dev
 	$(BIN)/python tools/generate_reference.py

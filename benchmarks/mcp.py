@@ -1,7 +1,7 @@
-"""Governed calls through `/mcp` beside a proxy without a door and beside no gateway at all, one after the other.
+"""Governed calls through `/mcp` beside another gateway, a proxy without a door, and no gateway at all, one by one.
 
 `make bench-mcp` calls this. Processor time is that of the process that answers, read from the system; the tool's own
-process and the caller's are not counted. One caller by hand speaks to all three alike.
+process and the caller's are not counted. One caller by hand speaks to all all alike.
 """
 
 import json
@@ -14,7 +14,8 @@ from pathlib import Path
 import machine
 
 ENGINES = machine.ROOT / "benchmarks" / "engines"
-PEER = machine.ROOT / ".bench" / "mcp" / "bin" / "python"
+PROXY = machine.ROOT / ".bench" / "mcp" / "bin" / "python"
+GATEWAY = machine.ROOT / ".bench" / "contextforge" / "bin" / "python"
 _START_SECONDS = 30.0
 
 
@@ -23,8 +24,11 @@ def main() -> None:
     rows = [
         ("Remit: token, signature, the whole door, durable entries", _lines([sys.executable, _at("mcp_remit_engine")]))
     ]
-    if PEER.exists():
-        rows.append(("fastmcp proxy, one shared client", _beside(PEER, "fastmcp_proxy_engine")))
+    if PROXY.exists():
+        rows.append(("fastmcp proxy, one shared client", _beside(PROXY, "fastmcp_proxy_engine")))
+    if GATEWAY.exists():
+        command = [str(GATEWAY), _at("contextforge_engine"), sys.executable]
+        rows.append(("ContextForge, stateful sessions, its sign-in on", _lines(command)))
     rows.append(("no gateway: the protocol's own library", _beside(Path(sys.executable), "mcp_direct_engine")))
     for name, told in machine.describe(Path.cwd()).items():
         print(f"{name}: {told}")

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,12 +70,18 @@ def main() -> None:
     if given.profile:
         profile(runs)
         return
+    more = []
+    if given.postgres:
+        more.append(Engine("Remit, record on PostgreSQL", "remit_engine.py", given.postgres, peer=False))
+    if given.stores:
+        measure_stores(runs, [REMIT, *more])
+        return
     if not PEERS.exists():
         sys.exit("The peers are not installed; `make bench` does it.")
     if given.policies:
         print("\n".join(report.policy(measure_policies())))
         return
-    found = measure(runs, repeats=1 if given.quick else given.repeats)
+    found = measure(runs, repeats=1 if given.quick else given.repeats, more=more)
     (BENCH / "latest.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     text = report.text(found)
     print(text)
@@ -82,8 +89,8 @@ def main() -> None:
         given.save.write_text(report.page(found, text), "utf-8")
 
 
-def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
-    """Run everything once through, `repeats` times what is compared."""
+def measure(runs: Path, *, repeats: int, more: Sequence[Engine] = ()) -> dict[str, Any]:
+    """Run everything once through, `repeats` times what is compared; `more` races beside the others."""
     found: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
         "machine": machine.describe(runs),
@@ -98,7 +105,7 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
     for number in range(repeats):
         found["disk"].append(_run(Engine("disk", "disk_engine.py", peer=False), runs, 1, 1))
         for missions, steps in SIZES:
-            for engine in RACE:
+            for engine in (*RACE, *more):
                 _say(f"{number + 1}/{repeats}  {missions:2} at once  {engine.name}")
                 ran = _run(engine, runs, missions, steps)
                 found["race"].append({"engine": engine.name, "missions": missions, "repeat": number, **ran})
@@ -115,6 +122,15 @@ def measure(runs: Path, *, repeats: int) -> dict[str, Any]:
     found["seconds"] = time.perf_counter() - began
     _say("")
     return found
+
+
+def measure_stores(runs: Path, engines: Sequence[Engine]) -> None:
+    """Remit's steps on each store, in turns."""
+    for missions, steps in SIZES:
+        for engine in engines:
+            ran = _run(engine, runs, missions, steps)
+            per_second, cpu = ran["steps_per_second"], ran["cpu_us"]
+            print(f"{missions:3} at once  {engine.name:30} {per_second:6.0f} steps/s  {cpu:5.0f} us CPU/step")
 
 
 def measure_policies() -> dict[str, Any]:
@@ -169,6 +185,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--policies", action="store_true", help="only decisions of policy")
     parser.add_argument("--profile", action="store_true", help="where Remit's own time goes, instead of the table")
     parser.add_argument("--folder", type=Path, default=BENCH, help="where stores are made (default .bench)")
+    parser.add_argument("--postgres", default="", help="a PostgreSQL server, as postgresql://USER@HOST:PORT")
+    parser.add_argument("--stores", action="store_true", help="only Remit's own steps, on each of its stores")
     parser.add_argument("--save", type=Path, help="also write the table as a Markdown page")
     return parser.parse_args()
 

@@ -12,11 +12,12 @@ from bench_tools import work
 from measure import Meter, Order, answer, check_recorded, look, order
 from remit_engine import RESOURCES
 
-from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home, quiet_collector
+from remit.bootstrap import create_home, current_principal, open_home, quiet_collector
 from remit.config import read_settings
 from remit.control_plane import ControlPlane
 from remit.gateway import Call, Caller, CallLog, RunTape
 from remit.ids import MissionId, PrincipalId, StepId
+from remit.stores import STORE_FILE
 
 TOOL = "bench__work"
 #: Calls of one step before the next begins.

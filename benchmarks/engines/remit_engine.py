@@ -1,24 +1,33 @@
-"""Governed durable steps on Remit: embedded driver, one SQLite file, every step through the whole door."""
+"""Governed durable steps on Remit: embedded driver, every step through the whole door; one SQLite file, or PostgreSQL.
+
+The variant is the address of a PostgreSQL server; a database is made in it and removed at the end.
+"""
 
 import asyncio
 import cProfile
+import os
 import pstats
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from bench_tools import METER
 from measure import Order, answer, check_recorded, durability, look, order, result, stored_bytes
 
 from remit.adapters.sqlite import connection as store
-from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home, quiet_collector
+from remit.bootstrap import create_home, current_principal, open_home, quiet_collector
 from remit.config import read_settings
+from remit.stores import STORE_FILE
 
 #: Where a thread waits for something to do.
 WAITS = ("select.epoll", "_queue.SimpleQueue", "lock.acquire")
+_OUTCOMES = "FROM entry WHERE stream LIKE 'step/%' AND fact LIKE 'done/%'"
 RESOURCES = Path(__file__).with_name("bench.yaml")
 
 
@@ -76,8 +85,8 @@ def _place(name: str) -> str:
     return "built in: " + name if name.startswith(("<", "{")) else name.partition("/")[0].partition(":")[0]
 
 
-async def run(told: Order) -> dict[str, Any]:
-    settings = read_settings({}, home=told.folder / "home")
+async def run(told: Order, database: str = "") -> dict[str, Any]:
+    settings = read_settings({"REMIT_STORE": database}, home=told.folder / "home")
     await create_home(settings)
     profiles = Profiles() if told.profile else None  # from here on: the next journal's thread is the one of the run
     plane = await open_home(settings)
@@ -103,12 +112,34 @@ async def run(told: Order) -> dict[str, Any]:
     await plane.close()
     if profiles:
         profiles.show(told.missions * told.steps)
-    return await _found(told, settings.home / STORE_FILE)
+    return _found_in(told, database) if database else await _found(told, settings.home / STORE_FILE)
+
+
+@contextmanager
+def a_database(server: str) -> Iterator[str]:
+    """The address of a new database."""
+    name = f"remit_bench_{os.getpid()}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield f"{server}/{name}"
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _found_in(told: Order, database: str) -> dict[str, Any]:
+    with psycopg.connect(database) as connection:
+        row = connection.execute(f"SELECT count(*) {_OUTCOMES.replace('entry', 'remit.entry')}".encode()).fetchone()
+        assert row is not None
+        check_recorded(row[0], told.missions * told.steps)
+        asked = ("fsync", "synchronous_commit")
+        settings = {name: connection.execute(f"SHOW {name}".encode()).fetchone()[0] for name in asked}  # type: ignore[index]  # SHOW answers with one row
+        server = str(connection.info.server_version // 10_000)
+    return result(METER, told, settings=settings, versions={"remit": version("remit"), "postgresql": server})
 
 
 async def _found(told: Order, path: Path) -> dict[str, Any]:
-    outcomes = "SELECT count(*) FROM entry WHERE stream LIKE 'step/%' AND fact LIKE 'done/%'"
-    check_recorded(look(path, outcomes), told.missions * told.steps)
+    check_recorded(look(path, f"SELECT count(*) {_OUTCOMES}"), told.missions * told.steps)
     opened = store.connect(path)
     settings = durability(opened)
     opened.close()
@@ -125,5 +156,5 @@ async def _found(told: Order, path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with order() as given:
-        answer(asyncio.run(run(given)))
+    with order() as given, a_database(given.variant) if given.variant else nullcontext("") as place:
+        answer(asyncio.run(run(given, place)))

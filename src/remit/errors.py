@@ -102,10 +102,10 @@ class PolicyDenied(Refusal):
 
 
 class NotGranted(Refusal):
-    """The agent or the mission was not given this tool."""
+    """The agent, or the token it works under, was not given this tool."""
 
     code = "not_granted"
-    hint = "Grant the tool in the agent's version and in the mission's workflow, then apply both."
+    hint = "Grant the tool in the agent's version, then apply it; a token must name it too."
 
 
 class UnknownTool(Refusal):
@@ -167,12 +167,44 @@ class RightsExceeded(Refusal):
     hint = "Ask someone who holds the right, or have it granted in the person's `kind: Principal`."
 
 
+class NobodyWaits(Refusal):
+    """No mission waits for this event."""
+
+    code = "nobody_waits"
+    status = 409
+    hint = "Send it again once one does; `remit missions show` says what a mission waits for."
+
+
+class EventNotAuthentic(Refusal):
+    """The event is not signed by whom it should be, or not of now."""
+
+    code = "event_not_authentic"
+    status = 401
+    hint = "Check the address, the secret, the form of the signature, and the clock of whoever sends it."
+
+
 class MissionEnded(Refusal):
     """The mission does not take new work any more."""
 
     code = "mission_ended"
     status = 409
     hint = "Submit a new mission."
+
+
+class MissionStops(Refusal):
+    """The mission takes no new work: what was done is being undone."""
+
+    code = "mission_stops"
+    status = 409
+    hint = "`remit missions show ID` says what is being undone."
+
+
+class NotPossibleNow(Refusal):
+    """The mission stands in a way in which this cannot be done."""
+
+    code = "not_possible_now"
+    status = 409
+    hint = "`remit missions show ID` says how its steps stand."
 
 
 class PriceUnknown(Refusal):
@@ -248,6 +280,14 @@ class AgentFailed(Refusal):
     hint = "`remit missions show ID` names the step and its error."
 
 
+class SubMissionFailed(Refusal):
+    """The mission that the step began did not complete."""
+
+    code = "sub_mission_failed"
+    status = 422
+    hint = "`remit missions show ID` of that mission names the step and its error."
+
+
 class ToolFailed(Refusal):
     """The tool answered with an error."""
 
@@ -261,6 +301,54 @@ class ToolFailed(Refusal):
         super().__init__(detail, hint=hint, rule=rule)
         #: The tool's own answer as it came, for a caller that speaks its protocol; part of no text.
         self.raw = raw
+
+
+# --- Refusals: working state and memory ------------------------------------------------------------------------------
+
+
+class StalePointer(Refusal):
+    """The state pointer does not lead to a state that may be read any more."""
+
+    code = "stale_pointer"
+    status = 409
+    hint = "Have the agent that owns the state hand over a new pointer; one lives for 15 minutes at most."
+
+
+class PointerForged(Refusal):
+    """This is no state pointer that this home has signed."""
+
+    code = "pointer_forged"
+    hint = "Pass the pointer on exactly as it was given, whole and unchanged."
+
+
+class PointerNotYours(Refusal):
+    """The state pointer was given to another agent, or for other work."""
+
+    code = "pointer_not_yours"
+    hint = "Ask the agent that owns the state for a pointer of your own."
+
+
+class MemoryFull(Refusal):
+    """This memory holds as many notes as it may."""
+
+    code = "memory_full"
+    status = 409
+    hint = "Forget notes that are not needed, or write fewer and longer ones."
+
+
+class MemoryTooWide(Refusal):
+    """What is confidential is not kept where others would read it."""
+
+    code = "memory_too_wide"
+    hint = "Keep it in the scope `mission` or `person`, or keep what may be told more widely."
+
+
+class LegalHold(Refusal):
+    """This memory is under a legal hold, so nothing in it is erased."""
+
+    code = "legal_hold"
+    status = 409
+    hint = "Whoever set the hold lifts it with `remit memory release`; `remit memory list` shows who that is."
 
 
 # --- Refusals: tokens and signatures of agents ----------------------------------------------------------------------
@@ -356,11 +444,68 @@ class SignatureReplayed(NotAuthentic):
     hint = "Sign each request anew, with a nonce of its own."
 
 
+class SidecarUnknown(NotAuthentic):
+    """No sidecar is enrolled with this token."""
+
+    code = "sidecar_unknown"
+    hint = "Enrol one with `remit sidecars enrol`, and start `remit sidecar` with the token file that it writes."
+
+
 class DelegationWidened(Refusal):
     """A token may only pass on less than was given."""
 
     code = "delegation_widened"
     hint = "Ask for no more than the agent, or the token that it comes from, was granted."
+
+
+# --- Refusals: doors beside agents ------------------------------------------------------------------------------------
+
+
+class PolicyStale(Refusal):
+    """The policy of this sidecar was not confirmed for longer than it may be."""
+
+    code = "policy_stale"
+    status = 503
+    retryable = True
+    hint = "Bring the control plane, or the way to it, back: calls go on with its next word."
+
+
+class PersonNeeded(Refusal):
+    """The call needs a person's answer, and a sidecar asks nobody."""
+
+    code = "person_needed"
+    hint = "Make the call at the control plane's own door, or permit it beforehand by policy or a standing approval."
+
+
+class BundleRefused(Refusal):
+    """What was pushed to this sidecar was not taken."""
+
+    code = "bundle_refused"
+    hint = "What was in force before holds until it is too old. Check who answers at the control plane's address."
+
+
+class RecordRefused(Refusal):
+    """The sidecar's record does not go on from where it stands at the control plane."""
+
+    code = "record_refused"
+    status = 409
+    hint = "Its home was changed, put back from a copy, or runs twice. Remove it, and enrol it anew in a new home."
+
+
+class LeaseRefused(Refusal):
+    """The sidecar's account does not fit what it was granted."""
+
+    code = "lease_refused"
+    status = 409
+    hint = "Its home was put back from a copy, or runs twice. Remove it, and enrol it anew in a new home."
+
+
+class PoliciesPushed(Refusal):
+    """Nothing is applied in a sidecar's home: its control plane pushes what is in force."""
+
+    code = "policies_pushed"
+    status = 409
+    hint = "Apply the files at the control plane; they are here within about a second."
 
 
 # --- Faults: stores, drivers, transports ----------------------------------------------------------------------------
@@ -416,6 +561,20 @@ class StoreUnreachable(Fault):
     hint = "Check the disk's free space and the home's permissions; nothing of this commit was written."
 
 
+class StoreOutcomeUnknown(StoreUnreachable):
+    """The store was lost while it wrote, and whether it has written is not known."""
+
+    code = "store_outcome_unknown"
+    hint = "Bring the store back, then look at what was to change before asking for it again."
+
+
+class SchedulerUnreachable(Fault):
+    """The scheduler of the cluster did not answer."""
+
+    code = "scheduler_unreachable"
+    hint = "Nothing is lost: the mission is on record, and is scheduled once the scheduler answers again."
+
+
 class StoreTooNew(Fault):
     """The store was written by a newer release of Remit."""
 
@@ -423,6 +582,20 @@ class StoreTooNew(Fault):
     status = 500
     retryable = False
     hint = "Use that release or a newer one on this home."
+
+
+class RecordBehind(Fault):
+    """The record of this sidecar cannot be sent on, and no more is kept."""
+
+    code = "record_behind"
+    hint = "Bring the control plane or the way to it back. `--record-max` sets how many entries may wait."
+
+
+class ControlUnreachable(Fault):
+    """The control plane did not answer its sidecar."""
+
+    code = "control_unreachable"
+    hint = "Check `--control`, the way there, and that `remit serve` runs."
 
 
 class ToolUnreachable(Fault):
@@ -464,12 +637,29 @@ class CredentialMissing(ToolUnavailable):
     hint = "Put the secret where the source's `credential: {ref: ...}` says, for the process that runs Remit."
 
 
+class PersonCredentialMissing(CredentialMissing):
+    """The person for whom the call is made has no credential at this source."""
+
+    code = "person_credential_missing"
+    status = 403
+    retryable = False
+    hint = "Have the person sign in there, or put their secret where `credential: {per_person: {ref: ...}}` says."
+
+
 class CredentialRefused(ToolUnavailable):
     """The source did not take its credential; it did nothing."""
 
     code = "credential_refused"
     retryable = False
     hint = "Renew the secret that the source's `credential: {ref: ...}` names; the next call reads it again."
+
+
+class StepTimeout(Fault):
+    """The step was not done in time."""
+
+    code = "step_timeout"
+    status = 504
+    hint = "Give the step a longer `timeout`, or look with `remit missions show ID` at what it waited for."
 
 
 class RateLimited(Fault):
@@ -564,6 +754,21 @@ class InvalidInput(Misuse):
     hint = "`--help` shows the form."
 
 
+class InvalidEvent(Misuse):
+    """The event is not what its trigger can read."""
+
+    code = "invalid_event"
+    hint = "`remit triggers show NAME` says what it reads from an event."
+
+
+class EventTooLarge(Misuse):
+    """The event is longer than its trigger takes."""
+
+    code = "event_too_large"
+    status = 413
+    hint = "Send a reference to what is large, or raise `bytes_max` of the trigger."
+
+
 class InvalidSetting(Misuse):
     """A setting has no valid value."""
 
@@ -577,6 +782,14 @@ class NotFound(Misuse):
     code = "not_found"
     status = 404
     hint = "`remit missions`, `approvals`, `agents`, `tools` and `policies` list what there is."
+
+
+class StateTooLarge(Misuse):
+    """A part of the working state, or a note, is larger than is kept."""
+
+    code = "state_too_large"
+    status = 413
+    hint = "Keep what steers the work, and leave documents where they are: name them."
 
 
 class Unauthenticated(Misuse):
@@ -609,6 +822,22 @@ class InvalidPlan(Misuse):
     code = "invalid_plan"
     status = 422
     hint = "Every step needs a known skill or tool and may wait only for steps of the same plan."
+
+
+class ReferenceEmpty(Misuse):
+    """A step's input refers to something that is not there."""
+
+    code = "reference_empty"
+    status = 422
+    hint = "Mend the reference, give the step a condition (`when`), or write `?` at the reference's end."
+
+
+class ConditionUnclear(Misuse):
+    """A step's condition cannot be told."""
+
+    code = "condition_unclear"
+    status = 422
+    hint = "Ask with `has(...)` for what may be missing."
 
 
 class UnknownSkill(Misuse):

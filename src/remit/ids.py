@@ -8,7 +8,7 @@ MissionId = NewType("MissionId", str)
 StepId = NewType("StepId", str)
 ApprovalId = NewType("ApprovalId", str)
 PrincipalId = NewType("PrincipalId", str)
-#: A stream's name: `mission/ID`, `step/MISSION/STEP/ATTEMPT` or `tenant/ID`.
+#: A stream's name: `mission/ID`, `step/MISSION/STEP/ATTEMPT`, `halts/ID` or `tenant/ID`.
 StreamId = NewType("StreamId", str)
 
 #: The one tenant of an embedded home.

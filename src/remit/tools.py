@@ -107,6 +107,8 @@ class Tool:
     roles: tuple[Role, ...] = ()
     #: A call is a turn of a language model.
     model: bool = False
+    #: Remit's own: what it changes stands in the record, durable together with the call's outcome or not at all.
+    own: bool = False
     #: What one call costs at most; None where calls are free.
     cost: Money | None = None
     timeout_seconds: float = 60.0
@@ -130,8 +132,8 @@ class Tool:
 
     @property
     def sink(self) -> bool:
-        """True where a call writes or leaves the trust zone."""
-        return self.tier is not Tier.READ
+        """True where a call writes or leaves the trust zone; what only the record holds, never left it."""
+        return self.tier is not Tier.READ and not self.own
 
     @property
     def tells(self) -> bool:

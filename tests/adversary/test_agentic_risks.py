@@ -13,7 +13,6 @@ from remit.errors import (
     ApprovalPending,
     Halted,
     LoopStopped,
-    NotGranted,
     PinBroken,
     Refusal,
     RightsExceeded,
@@ -89,9 +88,10 @@ def test_asi03_an_agent_that_is_given_more_later_has_it_in_no_session_that_it_op
         office.agent_fields["tools"] = ["*"]
         office.change()
 
-        with pytest.raises(NotGranted) as no:
+        with pytest.raises(ApprovalPending) as asks:
             await session.call("bank__pay", PAY)
-        assert no.value.rule == "mission_grant"
+        assert asks.value.rule == "mission_grant"
+        assert office.transport.made == ["read"]
         assert {tool.name for tool in session.tools()} == {"crm__read"}
 
     run(story())

@@ -21,6 +21,7 @@ LONG = {
 #: Where time and chance may come from, besides adapters/system.
 CHANCE = {
     "api/names.py": "names of sessions, questions and signed requests that must not be guessed",
+    "control_plane/sidecars.py": "the token of a sidecar, new at each enrolment",
     "missions/context.py": "random numbers of an agent, drawn from a recorded seed",
     "api/serve.py": "the token of a server, new at each start",
     "state/keys.py": "keys and nonces",
@@ -34,12 +35,12 @@ ENVIRONMENT = {
 }
 #: Who may speak HTTP by itself, besides adapters/egress.
 WIRES = {
-    "api/sidecar.py": "the sidecar speaks to the door of its own home, on this machine",
-    "adapters/pydantic_ai/provider.py": "the home's own model, at an address that whoever runs Remit chose",
+    "api/own_door.py": "it speaks to the door of its own home, on this machine",
+    "adapters/pydantic_ai/way_out.py": "hands the SDKs of model providers a client over adapters/egress",
     "cli/client.py": "speaks to Remit's own server, over loopback or in process",
 }
 _WIRE = re.compile(
-    r"\bhttpx\.(AsyncClient|Client|AsyncHTTPTransport|get|post|request|stream)\(|\bAsyncOpenAI\b"
+    r"\bhttpx2?\.(AsyncClient|Client|AsyncHTTPTransport|get|post|request|stream)\(|\bAsyncOpenAI\b"
     r"|\bimport (httpcore|urllib\.request|aiohttp)\b|\b(open_connection|create_connection)\("
 )
 _TIME = re.compile(r"\bdatetime\.(now|utcnow|today)\b|\bdate\.today\b|\btime\.(time|time_ns|monotonic|perf_counter)\b")

@@ -100,3 +100,19 @@ def test_a_budget_file_names_a_limit_in_dollars():
 def test_a_budget_file_that_says_anything_else_is_refused(fields):
     with pytest.raises(ValidationError):
         BudgetDocument.model_validate({"name": "b", **fields})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        PATH,
+        BudgetPath("acme", "msn-1", "payer", "tok-1"),
+        BudgetPath("acme", "msn-1", "payer", "", "msn-0"),
+        BudgetPath("acme", "msn-1", "payer", "tok-1", "", (), ("tok-0",)),
+        BudgetPath("acme", "msn-1", "payer", "tok-2", "msn-0", ("msn-a", "msn-b"), ("tok-0", "tok-1")),
+    ],
+    ids=["plain", "token", "parent", "narrowed", "all"],
+)
+def test_a_path_reads_back_as_it_was_written(path):
+    assert BudgetPath.from_json(path.to_json()) == path
+    assert len(set(path.names)) == len(path.names)

@@ -33,10 +33,9 @@ class Done:
         return json.loads(self.out)
 
 
-def remit(*arguments, **more):
-    done = subprocess.run(
-        [*REMIT, *map(str, arguments)], capture_output=True, text=True, env=environment(**more), timeout=60, check=False
-    )
+def remit(*arguments, folder=None, **more):
+    command, told = [*REMIT, *map(str, arguments)], environment(**more)
+    done = subprocess.run(command, capture_output=True, text=True, env=told, cwd=folder, timeout=60, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 
 MCP = os.environ["REMIT_MCP_URL"]
-HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 session = {}
 
 

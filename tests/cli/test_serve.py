@@ -7,7 +7,24 @@ import subprocess
 from fcntl import LOCK_EX, flock
 
 import pytest
+from tests.adapters.database_servers import a_database
 from tests.cli.builders import REMIT, environment, remit, run_arguments
+
+from remit.bootstrap import copy_store, switch_store
+from remit.config import read_settings
+
+
+@pytest.fixture(params=["embedded", "postgresql"])
+def home(request, home):
+    """The office's home, whose record stands in its own file or on PostgreSQL."""
+    if request.param == "embedded":
+        yield home
+        return
+    with a_database() as address:
+        settings = read_settings({}, home=home)
+        copy_store(settings, "embedded", address, lambda *_: None)
+        switch_store(settings, address)
+        yield home
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Importing a source of tools from the command line."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_what_is_accepted_is_applied_at_once(home):
     ("arguments", "told"),
     [
         (("mcp", "crm", f"{sys.executable} -c pass"), "cannot be asked"),
-        (("mcp", "crm", "http://127.0.0.1:9/mcp"), "does not declare it"),
+        (("mcp", "crm", "http://127.0.0.1:9/mcp"), "is not declared"),
         (("openapi", "shop", "/nowhere.json"), "shop"),
         (("sql", "db", "sqlite:///nowhere.sqlite", "--table", "orders"), "TABLE=COLUMN"),
         (("sql", "db", "sqlite:///nowhere.sqlite"), "--table"),
@@ -63,6 +64,19 @@ def test_a_source_that_cannot_be_imported_says_why_and_leaves_nothing(home, argu
     assert told in done.err
     assert "Traceback" not in done.err
     assert remit("sources", "--home", home, "--json").json == before
+
+
+def test_a_file_is_named_as_it_is_seen_from_here(home, tmp_path):
+    described = {"openapi": "3.1.0", "info": {"title": "shop", "version": "1"}, "servers": [{"url": "https://s.test"}]}
+    paths = {"/items": {"get": {"operationId": "listItems", "responses": {}}}}
+    (tmp_path / "shop.json").write_text(json.dumps({**described, "paths": paths}))
+
+    done = add(home, "openapi", "shop", "shop.json", "--json", folder=tmp_path)
+
+    assert yaml.safe_load(done.json["yaml"])["openapi"]["document"] == str(tmp_path / "shop.json")
+    missing = add(home, "openapi", "shop", "shop.yaml", folder=tmp_path)
+    assert "shop.yaml cannot be read" in missing.err
+    assert "full path" in missing.err
 
 
 def test_a_file_that_is_there_is_not_written_over(home, tmp_path):

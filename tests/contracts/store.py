@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -301,6 +302,26 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    def test_a_stream_that_is_only_expected_is_looked_at_inside_the_transaction(self):
+        halts = StreamId("halts/default")
+
+        async def story(store: Store) -> None:
+            def intent() -> Commit:
+                return Commit((a_draft(),), expect=((halts, 0),))
+
+            halt = Commit((a_draft(stream=halts),))
+
+            # All in one group, where the store has groups: what stands before the halt is taken, the rest is not.
+            taken = await outcomes(store, intent(), halt, intent(), intent())
+
+            assert [isinstance(one, StreamMoved) for one in taken] == [False, False, True, True]
+            with pytest.raises(StreamMoved):
+                await store.commit(intent())
+            await store.commit(replace(intent(), expect=((halts, 1),)))
+            assert len(await store.read(MISSION)) == 2
+
+        self.run(story)
+
     def test_of_two_decisions_on_one_head_one_is_taken(self):
         async def story(store: Store) -> None:
             decision = Commit((a_draft(),), expect=((MISSION, 0),))
@@ -332,6 +353,22 @@ class StoreContract(ABC):
         async def story(store: Store) -> None:
             with pytest.raises(DriverReplaced):
                 await store.commit(Commit((a_draft(),), epoch=7))
+
+        self.run(story)
+
+    def test_each_lease_counts_for_itself(self):
+        async def story(store: Store) -> None:
+            mine, theirs = await store.take("me", "mission/m-1"), await store.take("them", "mission/m-2")
+            with pytest.raises(DriverReplaced):
+                await store.commit(Commit((a_draft(),), epoch=mine))
+            later = await store.take("another", "mission/m-1")
+            with pytest.raises(DriverReplaced):
+                await store.commit(Commit((a_draft(),), epoch=mine, lease="mission/m-1"))
+            await store.commit(Commit((a_draft(),), epoch=theirs, lease="mission/m-2"))
+            await store.commit(Commit((a_draft(),), epoch=later, lease="mission/m-1"))
+
+            assert (mine, theirs, later) == (1, 1, 2)
+            assert len(await store.read(MISSION)) == 2
 
         self.run(story)
 
@@ -606,6 +643,22 @@ class StoreContract(ABC):
 
             assert [type(no) for no in given if isinstance(no, RemitError)] == [BudgetExhausted] * 10
             assert await store.balance("b") == Balance("b", 10, 0, 10)
+
+        self.run(story)
+
+    def test_heads_tell_which_streams_were_written_after_a_place(self):
+        async def story(store: Store) -> None:
+            assert (await store.place(), await store.heads("mission/")) == (0, [])
+            await store.commit(an_entry())
+            place = await store.place()
+            for _ in range(2):
+                await store.commit(an_entry(OTHER))
+            await store.commit(an_entry("step/m-1/a/1"))
+
+            assert await store.heads("mission/") == [(MISSION, 1), (OTHER, 2)]
+            assert await store.heads("mission/", after_idx=place) == [(OTHER, 2)]
+            assert await store.heads("mission/", after_idx=await store.place()) == []
+            assert await store.place() == place + 3
 
         self.run(story)
 

@@ -1,12 +1,15 @@
 """The public Python surface over one real home."""
 
 import sqlite3
+from datetime import timedelta
 
 import pytest
 from tests.control_plane.builders import AGENT, BELOW, FILES, OVER, POLICY, SOURCE, a_home, me, opened, payments, run
+from tests.gateway.builders import FakeClock, FakeTransport
 
-from remit.bootstrap import STORE_FILE
-from remit.control_plane import Given
+from remit.bootstrap import open_home
+from remit.config import Settings
+from remit.control_plane import Given, closing
 from remit.errors import (
     BudgetExhausted,
     HomeBusy,
@@ -15,10 +18,12 @@ from remit.errors import (
     MissionEnded,
     NotFound,
     RightsExceeded,
+    ToolUnreachable,
     VersionExists,
 )
 from remit.ledger import Commit, MoveBalance
 from remit.ledger.verify import verify_export
+from remit.stores import STORE_FILE
 
 AUDITOR = "apiVersion: remit/v1\nkind: Principal\nname: audrey\nroles: [auditor]\n"
 
@@ -332,6 +337,53 @@ def test_a_cancelled_mission_asks_nobody_and_is_cancelled_once(tmp_path):
                 await plane.missions.cancel(mission, me(plane))
             assert (await plane.missions.drive(mission, me(plane)))["ended"]
             assert payments(plane.core.home) == []
+
+    run(story())
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "failed"])
+def test_a_mission_that_ends_while_an_effect_is_unknown_says_so(tmp_path, ends):
+    async def silent(**_):
+        raise ToolUnreachable("the line is dead")
+
+    async def story():
+        async with a_home(tmp_path) as plane:
+            once = SOURCE.replace("idempotent: true", "idempotent: false")
+            await plane.resources.apply([("source.yaml", once)], me(plane))
+            plane.core.transports["acme"] = FakeTransport(vendor=lambda name: {"id": "V-1", "name": name}, pay=silent)
+            mission = await plane.missions.submit("pay", BELOW, me(plane))
+            await plane.missions.drive(mission, me(plane))
+            asked = await plane.missions.show(mission, me(plane))
+            if ends == "cancelled":
+                await plane.missions.cancel(mission, me(plane))
+            else:
+                later = FakeClock()
+                later.instant = plane.core.clock.now() + timedelta(days=400)
+                async with closing(await open_home(Settings(plane.core.home), clock=later)) as after:
+                    await after.missions.drive(mission, me(after))
+
+            shown = await plane.missions.show(mission, me(plane))
+            why = await plane.explain.why(f"{mission}/pay", me(plane))
+
+            assert [(one["step"], one["tool"]) for one in asked["uncertain"]] == [("pay", "acme__pay")]
+            assert asked["status"] == "waiting"
+            assert shown["status"] == ends
+            assert shown["uncertain"] == asked["uncertain"]
+            assert "acme__pay in step pay" in shown["detail"]
+            assert [call["uncertain"] for call in why["calls"]] == [True]
+
+    run(story())
+
+
+def test_a_mission_whose_effects_are_known_tells_of_none(tmp_path):
+    async def story():
+        async with a_home(tmp_path) as plane:
+            mission, _ = await a_paid_mission(plane)
+
+            shown = await plane.missions.show(mission, me(plane))
+
+            assert shown["uncertain"] == []
+            assert shown["detail"] == ""
 
     run(story())
 

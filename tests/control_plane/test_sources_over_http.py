@@ -60,7 +60,7 @@ def test_a_source_at_an_address_is_applied_examined_and_called_and_its_credentia
     ("network", "token", "told", "advice"),
     [
         ("", TOKEN, "127.0.0.1 is a loopback address", "network: {allow: [127.0.0.1/32]}"),
-        ("network: {allow: [127.0.0.1]}", "marker-expired", "did not take its credential", "Renew the secret"),
+        ("network: {allow: [127.0.0.1]}", "marker-expired", "The server answered", "Renew the secret"),
         ("network: {allow: [127.0.0.1]}", "", "CRM_TOKEN of Remit's process is not set", "Put the secret where"),
     ],
     ids=["address", "expired", "missing"],

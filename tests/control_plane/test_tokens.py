@@ -249,6 +249,9 @@ def test_an_agent_passes_a_part_of_its_leave_on_and_takes_it_along_when_it_goes(
             child = taken(plane, second)
             assert child.chain == ("principal:olga", "agent:planner@1.0.0", "agent:waiter@1.0.0")
             assert (child.tools, child.budget_usd_micros, child.skills) == (("acme__wait",), 50, ("wait",))
+            assert child.bounded_parents == ((parent.token,) if parent.budget_usd_micros is not None else ())
+            shared = await plane.core.store.balance(f"token/{parent.token}")
+            assert (shared.limit if shared else None) == parent.budget_usd_micros
             entry = (await plane.core.store.read("tenant/default"))[-1]
             assert (entry.actor, entry.payload["parents"]) == ("agent:planner@1.0.0", [first["id"]])
             with pytest.raises(DelegationWidened):

@@ -1,7 +1,8 @@
 """Every command that a page shows is run, in order, in a new home; every file that it shows is written as shown.
 
 What a page shows of a line of output must stand in the real output; `...` in it stands for anything. MISSION and
-APPROVAL stand for the newest mission and the oldest open question. A block that cannot run says why in its info string.
+APPROVAL stand for the newest mission and the oldest open question, DATABASE for a PostgreSQL database. A block that
+cannot run says why in its info string.
 """
 
 import json
@@ -10,9 +11,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.adapters.database_servers import a_database
 
 # What commands import late is imported here once, for all of them.
 import remit.api
@@ -39,8 +44,10 @@ PAGES = [page for page in markdown() if any(block.language == "console" for bloc
 class Reader:
     """Someone who follows a page from top to bottom."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Callable[[], str] = str) -> None:
         self.folder = folder
+        #: The address of the reader's own PostgreSQL database, empty at the first look.
+        self.database = database
         (folder / "work").mkdir()
         for name in ("examples", "docs"):
             (folder / "work" / name).symlink_to(ROOT / name)
@@ -80,6 +87,8 @@ class Reader:
     def _filled(self, text: str) -> str:
         if "MISSION" in text.split("#", maxsplit=1)[0]:
             text = text.replace("MISSION", self._ask("missions", "list")[-1]["id"])
+        if "DATABASE" in text:
+            text = text.replace("DATABASE", self.database())
         if "APPROVAL" in text:
             text = text.replace("APPROVAL", self._ask("approvals", "list")[0]["id"])
         return text
@@ -157,10 +166,11 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_page_can_be_followed(page, tmp_path):
-    reader = Reader(tmp_path)
+    with ExitStack() as made:
+        reader = Reader(tmp_path, cache(lambda: made.enter_context(a_database())))
 
-    for block in blocks(page):
-        reader.follow(block)
+        for block in blocks(page):
+            reader.follow(block)
 
 
 def test_the_readme_shows_the_demo_as_it_ends(tmp_path):

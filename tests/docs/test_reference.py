@@ -57,7 +57,8 @@ def test_every_kind_of_entry_is_documented():
     for path in HOUSE.rglob("*.py"):
         text = path.read_text("utf-8")
         # Kinds stand as plain text where they are written: as a draft's kind or in a call of a helper.
-        written |= set(re.findall(r'"((?:call|content|halt|resources|token)\.[a-z]+)"', text))
+        of = "bundle|call|content|halt|memory|resources|sidecar|state|subscription|token|trigger"
+        written |= set(re.findall(rf'"((?:{of})\.[a-z_]+)"', text))
 
     assert not [kind for kind in written if f"`{kind}`" not in page("events.md")]
 

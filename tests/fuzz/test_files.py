@@ -28,6 +28,7 @@ POLICY = {
     "tools": ["a__*"], "deny_tools": ["a__b"], "spending_limit": {"amount": "5.00", "currency": "EUR"},
     "require_approval_if_over": 5, "require_approval": ["a__c"], "allowed_vendors": ["v"], "allowed_accounts": ["w"],
     "reflection_loop_cap": 3, "max_turns": 9, "escalation": "approver", "approval_expires_hours": 5,
+    "approval_remind_hours": [2], "approval_escalate_hours": 3, "approval_escalate_to": ["owner"],
     "conditions": [{"name": "c", "when": "amount > 5.0 && args.a == 'b'", "effect": "ask", "message": "d"}],
     "redact": ["email"], "redact_by": "mask", "mode": "shadow",
 }  # fmt: skip

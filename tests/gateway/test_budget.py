@@ -15,8 +15,9 @@ from tests.gateway.builders import (
     run,
 )
 
+from remit.budgets import BudgetPath
 from remit.errors import BudgetExhausted, NoBudget, PriceUnknown, ToolFailed, ToolUnavailable, ToolUnreachable
-from remit.gateway import Suspended, ToolResult, Usage
+from remit.gateway import Bounds, Suspended, ToolResult, Usage
 from remit.ledger import Commit, MoveBalance, OpenBalance
 from remit.quantities import Money, Rates
 
@@ -209,7 +210,7 @@ def test_a_crash_in_the_middle_of_a_read_books_the_worst_case_once_and_the_read_
 
         await door.crashed()
         for _ in range(2):
-            await door.door.recover(door.epoch, door.log)
+            await door.door.recover(MISSION, door.epoch, door.log)
         assert await door.budget() == (DOLLAR, 0)
 
         door.transport.functions["chat"] = answers("0.25")
@@ -266,5 +267,28 @@ def test_free_calls_touch_no_budget():
         await door.call("erp__read")
 
         assert len(door.transport.calls) == 1
+
+    run(story())
+
+
+def test_what_is_narrowed_from_one_token_shares_what_that_token_may_spend():
+    async def story():
+        door = await a_door(a_tool("erp__read", cost=Money(2 * DOLLAR, "USD")))
+        await door.store.commit(Commit((), (OpenBalance("token/root", 5 * DOLLAR),)))
+        one, other = (Bounds(token=name, budget_usd_micros=4 * DOLLAR, tokens_above=("root",)) for name in "ab")
+
+        await door.call("erp__read", 1, caller={"bounds": one})
+        await door.call("erp__read", 2, caller={"bounds": other})
+        with pytest.raises(BudgetExhausted) as spent:
+            await door.call("erp__read", 3, caller={"bounds": other})
+
+        assert spent.value.balance == "token/root"
+        assert [await door.budget(f"token/{name}") for name in ("root", "a", "b")] == [
+            (4 * DOLLAR, 0),
+            (2 * DOLLAR, 0),
+            (2 * DOLLAR, 0),
+        ]
+        permits = await door.entries("call.permitted")
+        assert [BudgetPath.from_json(permit.payload["budget"]).above for permit in permits] == [("root",)] * 2
 
     run(story())

@@ -232,7 +232,7 @@ def test_a_stand_in_needs_its_own_grant():
     async def story():
         door = await a_door(*tools, transport=FakeTransport(find=down))
         door.door.controls = some_controls(*tools, resources=[source("crm", find={"instead": ["spare__find"]})])
-        door.caller_fields["mission_tools"] = ("crm__*",)
+        door.caller_fields["agent_tools"] = ("crm__*",)
         with pytest.raises(Exception, match="was not given spare__find"):
             await door.call("crm__find")
 

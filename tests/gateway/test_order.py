@@ -1,5 +1,6 @@
 """The door's order is a security property: of two reasons to say no, the earlier stage is the one that speaks."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -17,7 +18,7 @@ from tests.gateway.builders import (
 )
 
 from remit.errors import RemitError, StoreUnreachable, ToolUnreachable
-from remit.gateway import Interrupted, Suspended
+from remit.gateway import Interrupted, Suspended, halts_stream
 from remit.ledger import Commit, Draft, MoveBalance
 from remit.quantities import Money
 from remit.tools import Origin
@@ -27,7 +28,7 @@ STAGES = {
     "identify": "principal_inactive",
     "halted": "halted",
     "resolve": "unknown_tool",
-    "granted": "mission_grant",
+    "granted": "agent_grant",
     "arguments": "invalid_arguments",
     "record": "answered from the record",
     "diverged": "diverged",
@@ -95,7 +96,7 @@ class Unlucky:
         await self._wear_out(door)
         door.door.controls = self._controls(tool)
         if "granted" in self.stages:
-            door.caller_fields["mission_tools"] = ("bank__*",)
+            door.caller_fields["agent_tools"] = ("bank__*",)
         if "call" in self.stages:
             door.transport.functions["write"] = self._unreachable()
         return door
@@ -186,6 +187,61 @@ def test_an_intent_is_durable_before_the_tool_is_called():
         assert [entry.kind for entry in await door.entries()] == ["call.permitted", "call.done"]
 
     run(story())
+
+
+@pytest.mark.parametrize("scope", ["tenant", "agent/payer", "tool/erp__write", f"mission/{MISSION}"])
+def test_a_halt_that_another_process_wrote_a_moment_ago_takes_no_intent(scope):
+    async def story():
+        door = await a_door(a_tool("erp__write", tier="restricted-write"))
+        await door.store.commit(Commit((a_halt(scope),)))
+
+        with pytest.raises(Interrupted) as stop:
+            await door.call("erp__write")
+
+        assert stop.value.cause.code == "halted"
+        assert door.transport.calls == []
+        assert await door.entries() == []
+
+    run(story())
+
+
+def test_a_halt_of_something_else_and_one_that_was_lifted_stop_nothing():
+    async def story():
+        door = await a_door(a_tool("erp__write", tier="restricted-write"))
+        for halt in (a_halt("tool/erp__other"), a_halt("tenant"), a_halt("tenant", "halt.lifted")):
+            await door.store.commit(Commit((halt,)))
+
+        await door.call("erp__write")
+
+        assert door.transport.made == ["write"]
+        assert door.door.controls.halts == {"tool/erp__other"}
+
+    run(story())
+
+
+def test_a_halt_found_at_the_intent_cuts_what_is_under_way():
+    async def story():
+        async def waits(**_):
+            reading.set()
+            await asyncio.Event().wait()
+
+        reading = asyncio.Event()
+        door = await a_door(a_tool("erp__read"), a_tool("erp__other"), transport=FakeTransport(read=waits))
+        slow = asyncio.create_task(door.call("erp__read"))
+        await reading.wait()
+        await door.store.commit(Commit((a_halt("tool/erp__read"),)))
+
+        await door.call("erp__other")
+
+        with pytest.raises(Interrupted) as stop:
+            await slow
+        assert stop.value.cause.code == "halted"
+
+    run(story())
+
+
+def a_halt(scope, kind="halt.set"):
+    return Draft(halts_stream("default"), kind, {"scope": scope}, "principal:anna", 1)
 
 
 def test_an_ended_mission_takes_no_intent():

@@ -21,7 +21,7 @@ from tests.gateway.builders import (
 
 from remit.approvals import StandingApproval
 from remit.errors import LoopStopped, NoPolicy, NotGranted, PolicyDenied, RightsExceeded, UnknownTool
-from remit.gateway import Suspended, ToolResult
+from remit.gateway import Bounds, Suspended, ToolResult
 from remit.quantities import Money
 
 PAY = {"amount": "10.00", "payee": "V-1"}
@@ -65,9 +65,15 @@ def test_without_a_policy_nothing_is_permitted():
 
 @pytest.mark.parametrize(
     ("narrowed", "rule"),
-    [({"agent_tools": ("erp__*",)}, "agent_grant"), ({"mission_tools": ("erp__*",)}, "mission_grant")],
+    [
+        ({"agent_tools": ("erp__*",)}, "agent_grant"),
+        ({"bounds": Bounds(("erp__*",))}, "token_grant"),
+        # What another agent passed on is what its token names: no person here is asked to widen it.
+        ({"mission_tools": ("erp__*",), "bounds": Bounds(parent="msn-0")}, "mission_grant"),
+    ],
+    ids=["agent", "token", "another agent's token"],
 )
-def test_a_tool_must_be_granted_to_the_agent_and_to_the_mission(narrowed, rule):
+def test_a_tool_must_be_granted_to_the_agent_and_by_every_token(narrowed, rule):
     async def story():
         door = await a_door(a_payment())
         door.caller_fields = narrowed
@@ -118,6 +124,23 @@ def test_an_agent_has_its_turns_and_no_more():
             await door.call("model__chat", prompt="one more")
 
         assert stopped.value.rule == "R5"
+
+    run(story())
+
+
+def test_a_mission_has_its_turns_of_all_its_agents_together_and_no_more():
+    async def story():
+        door = await a_door(a_tool("model__chat"))
+        door.caller_fields = {"turns_max": 20, "mission_turns_max": 2}
+        await door.call("model__chat", prompt="one")
+        door.caller_fields |= {"agent": "other@1.0.0"}
+        await door.call("model__chat", prompt="two")
+        await door.crashed()
+
+        with pytest.raises(LoopStopped) as stopped:
+            await door.call("model__chat", prompt="one more")
+
+        assert stopped.value.rule == "mission_turns"
 
     run(story())
 

@@ -51,16 +51,6 @@ def test_a_tool_that_the_agent_was_not_given_names_its_next_version():
     run(story())
 
 
-def test_a_tool_that_the_mission_was_not_given_names_the_workflow():
-    async def story():
-        door = await a_door(a_payment())
-        door.caller_fields = {"mission_tools": ("erp__*",)}
-
-        assert await refused(door, **PAY) == {"kind": "Workflow", "name": "WORKFLOW", "tools": ["bank__pay"]}
-
-    run(story())
-
-
 @pytest.mark.parametrize(
     ("person", "change"),
     [

@@ -1,6 +1,8 @@
 """A home on memory adapters: agents as plain functions, tools as plain functions, and time that somebody moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from textwrap import dedent
 from typing import Any
 
 from tests.gateway.builders import (
@@ -18,8 +20,10 @@ from tests.gateway.builders import (
 )
 
 from remit.adapters.memory import MemoryStore
+from remit.adapters.own import OWN_SOURCE, OwnTransport
+from remit.adapters.own import TOOLS as OWN_TOOLS
 from remit.drivers import EmbeddedDriver
-from remit.gateway import Admission, Controls, Door
+from remit.gateway import Admission, Controls, Door, Transport
 from remit.identity import Principal
 from remit.ids import ApprovalId, MissionId, StepId
 from remit.ledger import Commit, Entry, OpenBalance, Store
@@ -37,12 +41,42 @@ from remit.missions import (
 )
 from remit.policy import PolicySet
 from remit.quantities import Money
-from remit.registry import Limits, Registry, Workflow
-from remit.state import KeyRing, Pointer, Vault
+from remit.registry import Limits, Registry, StoredResource, Workflow, WorkflowDocument
+from remit.registry.flow_check import check_flow
+from remit.resources import RawResource, read_resources, validate
+from remit.state import KeyRing, Memory, Pointer, Snapshots, Vault
 
 __all__ = ["BOUND_SECONDS", "Home", "a_home", "a_payment", "a_person", "a_tool", "an_agent", "open_policy", "run"]
 
 Agents = Mapping[str, Any]
+_HEAD = """\
+apiVersion: remit/v1
+kind: Workflow
+budget: {amount: "10.00", currency: USD}
+tools: ["*"]
+"""
+
+
+class House:
+    """What the homes of tests stand on; the contract tells the same stories on others."""
+
+    def store(self) -> Store:
+        """A new store."""
+        return MemoryStore()
+
+    def driver(self, home: "Home") -> Any:
+        """What drives a process's missions."""
+        return EmbeddedDriver(home.store, home.performer, home._reload, "test")
+
+    async def drive(self, driver: Any, mission: MissionId) -> Rest:
+        """Drive one mission as far as it goes."""
+        if driver._advancer is None:
+            await driver.take_over()
+        rest: Rest = await driver.drive(mission)
+        return rest
+
+
+HOUSE = House()
 
 
 class CountedIds:
@@ -69,19 +103,26 @@ class Home:
         self.policies: list[Any] = [open_policy()]
         self.halts: frozenset[str] = frozenset()
         self.agent_fields: dict[str, Any] = {}
+        #: What only this agent declares.
+        self.fields_of: Callable[[str], Mapping[str, Any]] = lambda _name: {}
+        #: Other versions of agents, and workflows.
+        self.resources: list[Any] = []
         self.ids = CountedIds()
         self._assemble()
 
     def _assemble(self) -> None:
         vault = Vault(KeyRing(b"k" * 32), self.store)
-        sources = dict.fromkeys({tool.source for tool in self.tools}, self.transport)
+        sources: dict[str, Transport] = dict.fromkeys({tool.source for tool in self.tools}, self.transport)
+        snapshots, memory = Snapshots(vault, self.store, self.store), Memory(vault, self.store)
+        sources[OWN_SOURCE] = OwnTransport(snapshots, memory, lambda: self.door.controls)
         self.door = Door(self._controls(), self.store, vault, sources, self.clock, Admission(self.clock), TENANT)
         self.performer = Performer(self.door, self.clock, self.ids, self._code_of)
-        self.driver = EmbeddedDriver(self.store, self.performer, self._reload, "test")
+        self.driver = HOUSE.driver(self)
 
     def _controls(self) -> Controls:
-        agents = [an_agent(name, **self.agent_fields) for name in self.agents]
-        registry = Registry.build([*self.people.values(), *agents], self.tools)
+        agents = [an_agent(name, **{**self.agent_fields, **self.fields_of(name)}) for name in self.agents]
+        resources = [*self.people.values(), *agents, *self.resources]
+        registry = Registry.build(resources, [*self.tools, *OWN_TOOLS])
         policies = PolicySet.compile(self.policies, None, registry.names.agents)
         return Controls(registry, policies, self.halts)
 
@@ -101,12 +142,47 @@ class Home:
         self.door.controls = self._controls()
 
     async def submit(
-        self, *, tools: tuple[str, ...] = ("*",), by: str = "anna", budget: int = 10, start: str = "plan", **inputs: Any
+        self,
+        *,
+        tools: tuple[str, ...] = ("*",),
+        by: str = "anna",
+        budget: int = 10,
+        start: str = "plan",
+        steps: int = 20,
+        **inputs: Any,
     ) -> MissionId:
-        workflow = Workflow(
-            "work", "", start, {"type": "object"}, tools, Money(budget * DOLLAR, "USD"), 168, None, Limits(max_steps=20)
-        )
+        limit, most = Money(budget * DOLLAR, "USD"), Limits(max_steps=steps)
+        workflow = Workflow("work", "", start, {"type": "object"}, tools, limit, 168, None, most)
         return await submit(self.door, self.clock, self.ids, self.person(by), Submission(workflow, inputs, "rules"))
+
+    def write(self, text: str) -> Workflow:
+        """Apply a workflow as a file would hold it, without the head; its budget is there already."""
+        (raw,), problems = read_resources(_HEAD + dedent(text), "workflow.yaml")
+        names = self.door.controls.registry.names
+        sources = frozenset(tool.source for tool in self.tools)
+        names = replace(names, resources={**names.resources, "ToolSource": sources})
+        problems += [*validate(raw, WorkflowDocument)[1], *check_flow(raw, names)]
+        assert not problems, [str(problem) for problem in problems]
+        return self._store(raw)
+
+    def write_unchecked(self, text: str) -> Workflow:
+        """Apply a workflow that the check would refuse, as two files that are applied in turn may make one."""
+        (raw,), _ = read_resources(_HEAD + dedent(text), "workflow.yaml")
+        return self._store(raw)
+
+    def _store(self, raw: RawResource) -> Workflow:
+        others = [one for one in self.resources if (one.kind, one.name) != ("Workflow", raw.name)]
+        self.change(resources=[*others, StoredResource("Workflow", raw.name, raw.fields)])
+        return self.door.controls.registry.workflow(raw.name)
+
+    async def submit_named(self, workflow: str, /, *, by: str = "anna", **inputs: Any) -> MissionId:
+        """Submit a mission of a workflow that was applied."""
+        submission = Submission(self.door.controls.registry.workflow(workflow), inputs, "rules")
+        return await submit(self.door, self.clock, self.ids, self.person(by), submission)
+
+    async def submit_written(self, text: str, *, by: str = "anna", **inputs: Any) -> MissionId:
+        """Apply a workflow, and submit a mission of it."""
+        return await self.submit_named(self.write(text).name, by=by, **inputs)
 
     def person(self, name: str) -> Principal:
         return self.door.controls.registry.principal(name)
@@ -120,15 +196,13 @@ class Home:
     # --- what drives
 
     async def drive(self, mission: MissionId) -> Rest:
-        if self.driver._advancer is None:
-            await self.driver.take_over()
-        return await self.driver.drive(mission)
+        return await HOUSE.drive(self.driver, mission)
 
     def restarted(self) -> "Home":
         """Another process on the same home: nothing but the store lives on."""
         after = Home(self.agents, self.tools, self.transport, self.store, self.clock)
         after.people, after.policies, after.halts = self.people, self.policies, self.halts
-        after.agent_fields, after.ids = self.agent_fields, self.ids
+        after.agent_fields, after.ids, after.resources = self.agent_fields, self.ids, self.resources
         after._assemble()
         return after
 
@@ -177,6 +251,6 @@ async def a_home(
 ) -> Home:
     """A home whose agents are these functions, by the skill that each offers; `plan` is where missions start."""
     wanted = tools or (a_tool("erp__read"), a_payment("bank__pay"))
-    home = Home(agents, wanted, transport or FakeTransport(), store or MemoryStore(), FakeClock())
+    home = Home(agents, wanted, transport or FakeTransport(), store or HOUSE.store(), FakeClock())
     await home.store.commit(Commit((), (OpenBalance(f"tenant/{TENANT}", 1000 * DOLLAR),)))
     return home

@@ -7,7 +7,9 @@ from tests.missions.builders import FakeTransport, a_home, a_payment, a_tool, op
 from tests.missions.test_life import PAY, a_call, planner
 
 from remit.errors import DriverReplaced, StoreCorrupted, StoreTooNew, ToolUnreachable
+from remit.ids import ApprovalId
 from remit.ledger import Commit, Draft, parse
+from remit.missions import find_approval
 
 
 class Crash(BaseException):
@@ -495,15 +497,22 @@ def test_a_call_left_behind_by_its_agent_is_finished_and_recorded():
     run(story())
 
 
-def test_tools_named_in_no_grant_of_the_mission_stay_out_of_reach():
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_a_tool_in_no_plan_of_the_mission_waits_for_a_person_and_runs_only_on_a_yes(verdict):
     async def story():
         async def plan(context, _given):
-            await context.call("bank__pay", PAY)
+            return await context.call("bank__pay", PAY)
 
         home = await a_home(a_tool("erp__read"), a_payment(), plan=plan)
         mission = await home.submit(tools=("erp__*",), **PAY)
-        await home.drive(mission)
+        assert not (await home.drive(mission)).ended
+        record = await find_approval(home.store, ApprovalId(await home.the_question()))
+        assert record.rules == ("mission_grant",)
 
-        assert (await home.step(mission)).rules == ("mission_grant",)
+        home = home.restarted()
+        await home.answer(verdict)
+        assert (await home.drive(mission)).ended
+
+        assert home.transport.made == (["pay"] if verdict == "approve" else [])
 
     run(story())

@@ -5,7 +5,10 @@ from tests.missions.builders import a_home, a_tool, run
 from tests.missions.test_session import Office, restarted
 
 from remit.errors import ApprovalPending
-from remit.missions.events import StepSucceeded
+from remit.missions import Provenance, Submission, submit
+from remit.missions.events import MissionSubmitted, StepSucceeded
+from remit.quantities import Money
+from remit.registry import Limits, Workflow
 from remit.tools import Confidentiality, Label
 
 SECRET = Confidentiality.CONFIDENTIAL
@@ -90,3 +93,47 @@ def test_the_end_of_a_step_from_before_confidentiality_was_recorded_is_internal(
 
     assert StepSucceeded.upcast(old, 1)["confidentiality"] == "internal"
     assert StepSucceeded.upcast({**old, "confidentiality": "public"}, 2)["confidentiality"] == "public"
+
+
+async def looks_away(_context, _given):
+    """Reads nothing beside its input."""
+    return "done"
+
+
+async def begun_by_a_trigger(home, *, trusted):
+    workflow = Workflow("work", "", "plan", {"type": "object"}, ("*",), Money(1, "USD"), 1, None, Limits())
+    given = {"account": "DE-1", "note": "hello"}
+    provenance = Provenance("trigger/orders", {"account": "DE-1"}, trusted=trusted, confidentiality=SECRET)
+    submission = Submission(workflow, given, "rules", provenance)
+    return await submit(home.door, home.clock, home.ids, home.person("anna"), submission)
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["vouched", "not-vouched"])
+def test_inputs_of_a_trigger_are_trusted_as_far_as_it_vouches_for_them(trusted):
+    async def story():
+        home = await a_home(plan=looks_away)
+        mission = await begun_by_a_trigger(home, trusted=trusted)
+        await home.drive(mission)
+
+        assert (await home.step(mission)).label == Label(trusted=trusted, confidentiality=SECRET)
+
+    run(story())
+
+
+def test_only_the_values_that_a_trigger_vouches_for_count_as_the_persons_own():
+    async def story():
+        home = await a_home(plan=looks_away)
+        mission = await begun_by_a_trigger(home, trusted=False)
+
+        submitted = (await home.state(mission)).submitted
+        assert submitted.known == (home.door.vault.digest(mission, "DE-1"),)
+        assert (submitted.source, submitted.principal) == ("trigger/orders", "anna")
+
+    run(story())
+
+
+def test_a_mission_of_the_version_before_was_begun_by_nobody_outside():
+    written = MissionSubmitted("w", "anna", "in", (), 0, 1, 0, "rules", (), ()).payload()
+    before = {name: value for name, value in written.items() if name not in {"source", "trusted"}}
+
+    assert MissionSubmitted.upcast(before, 2) == written

@@ -409,7 +409,7 @@ def test_of_two_answers_at_once_one_is_taken():
         )
         await home.drive(mission)
 
-        assert [type(one) for one in told] == [type(None), AlreadyAnswered]
+        assert {type(one) for one in told} == {type(None), AlreadyAnswered}  # which of them comes first is not promised
         assert len([kind for kind in await home.kinds(mission) if kind == "approval.answered"]) == 1
 
     run(story())

@@ -18,14 +18,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mcp  # noqa: F401 -- imported here once, so that no child pays for it
+import psycopg
 
+from remit.adapters.postgres import PostgresStore, StoreAddress
 from remit.adapters.sqlite import SqliteStore
-from remit.bootstrap import STORE_FILE, create_home, current_principal, open_home
+from remit.bootstrap import create_home, current_principal, open_home
 from remit.config import read_settings
 from remit.control_plane import ControlPlane, Given
 from remit.errors import AlreadyAnswered
 from remit.ledger import Commit, Result
 from remit.packs.payables import prepare, resource_files, sample_folder, stage
+from remit.stores import CHOICE_FILE, STORE_FILE
 
 #: No run takes this many rounds of answers; one that does goes in circles.
 _ROUNDS_MAX = 12
@@ -46,14 +49,12 @@ class Outcome:
     verified: bool
 
 
-class KillingStore(SqliteStore):
-    """The real store, which kills its own process at the n-th entry that this process appends."""
+class Killing:
+    """A real store, which kills its own process at the n-th entry that this process appends."""
 
-    def __init__(self, path: Path, kill_at: int, when: str) -> None:
-        super().__init__(path)
-        self.kill_at = kill_at
-        self.when = when
-        self.appended = 0
+    kill_at = 0
+    when = "before"
+    appended = 0
 
     def write_group(self, commits: Sequence[Commit]) -> list[Result]:
         """Write a group, unless its transaction holds the entry at which to die."""
@@ -61,16 +62,32 @@ class KillingStore(SqliteStore):
         dies = self.appended < self.kill_at <= self.appended + count
         if dies and self.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        results = super().write_group(commits)
+        results: list[Result] = super().write_group(commits)  # type: ignore[misc]  # of the store that stands beside it
         self.appended += sum(len(result) for result in results if isinstance(result, tuple))
         if dies and self.when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return results
 
 
-async def new_home(home: Path) -> None:
-    """A home with the pack applied and nothing submitted."""
-    settings = read_settings({}, home=home)
+class KillingSqlite(Killing, SqliteStore):
+    """As said, on a file."""
+
+
+class KillingPostgres(Killing, PostgresStore):
+    """As said, on PostgreSQL."""
+
+
+def killing_store(home: Path) -> KillingSqlite | KillingPostgres:
+    """The home's own store, which kills."""
+    choice = home / CHOICE_FILE
+    if choice.is_file():
+        return KillingPostgres(StoreAddress.read(choice.read_text("utf-8").strip()))
+    return KillingSqlite(home / STORE_FILE)
+
+
+async def new_home(home: Path, server: str = "") -> None:
+    """A home with the pack applied and nothing submitted; on a new database of the server, where one is given."""
+    settings = read_settings({"REMIT_STORE": a_database(server, home) if server else ""}, home=home)
     await create_home(settings)
     prepare(home)
     stage(home, sample_folder())
@@ -81,7 +98,8 @@ async def new_home(home: Path) -> None:
 
 async def run(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome:
     """Submit the mission if it is not there, drive it and answer whatever waits, until nothing more can be answered."""
-    store = KillingStore(home / STORE_FILE, kill_at, when)
+    store = killing_store(home)
+    store.kill_at, store.when = kill_at, when
     plane = await open_home(read_settings({}, home=home), store=store)
     by = current_principal(plane)
     listed = await plane.missions.all(by)
@@ -128,10 +146,42 @@ def payments(home: Path) -> list[list[str]]:
 
 def answered_in(home: Path) -> dict[str, str]:
     """Approvals that stand answered in a home's store, whoever left it: id to verdict."""
-    with sqlite3.connect(home / STORE_FILE) as store:
-        rows = store.execute("SELECT key, value FROM record WHERE tbl = 'approval'").fetchall()
-    found = {key: json.loads(value)["verdict"] for key, value in rows}
-    return {key: verdict for key, verdict in found.items() if verdict}
+
+    async def asked() -> dict[str, str]:
+        store = killing_store(home)
+        try:
+            return {key: told["verdict"] for key, told in await store.records("approval") if told["verdict"]}
+        finally:
+            await store.close()
+
+    return asyncio.run(asked())
+
+
+def a_database(server: str, home: Path, like: str = "template1") -> str:
+    """The address of a new database for a home, empty or a copy."""
+    name = f"{home.parent.name}_{home.name}_{os.getpid()}".replace("-", "_")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {like}".encode())
+    return f"{server}/{name}"
+
+
+def copy_home(base: Path, home: Path) -> None:
+    """Copy a home, with its database where its record stands in one."""
+    shutil.copytree(base, home)
+    choice = home / CHOICE_FILE
+    if choice.is_file():
+        server, _, name = choice.read_text("utf-8").strip().rpartition("/")
+        choice.write_text(a_database(server, home, like=name), "utf-8")
+
+
+def drop_home(home: Path) -> None:
+    """Remove a home, with its database."""
+    choice = home / CHOICE_FILE
+    if choice.is_file():
+        server, _, name = choice.read_text("utf-8").strip().rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    shutil.rmtree(home)
 
 
 def in_child(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome | None:
@@ -166,23 +216,23 @@ def in_child(home: Path, *, kill_at: int = 0, when: str = "before") -> Outcome |
 def kill_and_finish(base: Path, work: Path, kill_at: int, when: str) -> tuple[Outcome, dict[str, str], dict[str, str]]:
     """Kill a run of a copy of `base` at one append, finish it, and return how it ended and what stood answered."""
     home = work / f"{when}-{kill_at}"
-    shutil.copytree(base, home)
+    copy_home(base, home)
     first = in_child(home, kill_at=kill_at, when=when)
     assert first is None, f"the run ended before its entry {kill_at}"
     before = answered_in(home)
     finished = in_child(home)
     assert finished is not None
     after = answered_in(home)
-    shutil.rmtree(home)
+    drop_home(home)
     return finished, before, after
 
 
-def main(work: Path, first: int, step: int, when: str) -> None:
+def main(work: Path, first: int, step: int, when: str, server: str = "") -> None:
     """Kill at every `step`-th append from `first`; prints one JSON line, and fails at the first difference."""
     base = work / "base"
-    asyncio.run(new_home(base))
+    asyncio.run(new_home(base, server))
     whole = work / "whole"
-    shutil.copytree(base, whole)
+    copy_home(base, whole)
     baseline = in_child(whole)
     assert baseline is not None
     points = range(first, baseline.entries + 1, step)
@@ -193,8 +243,10 @@ def main(work: Path, first: int, step: int, when: str) -> None:
         assert finished.documents == baseline.documents, f"{when} {point}: {finished.documents}"
         assert finished.answered == baseline.answered, f"{when} {point}: {finished.answered}"
         assert before.items() <= after.items(), f"{when} {point}: an answer was lost"
+    for home in (whole, base):
+        drop_home(home)
     print(json.dumps({"killed": len(points), "entries": baseline.entries, "payments": len(baseline.payments)}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from tests.control_plane.builders import BELOW, OVER, POLICY, make_home, me, opened, payments, run
 
-from remit.bootstrap import STORE_FILE, create_home, open_home
+from remit.bootstrap import create_home, open_home
 from remit.config import Settings
 from remit.control_plane import Given
 from remit.errors import HomeBusy, KeyMissing, StoreCorrupted, StoreUnreachable
+from remit.stores import STORE_FILE
 
 _BOUND_SECONDS = 30.0
 _ROOT = Path(__file__).parents[2]

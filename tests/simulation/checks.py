@@ -6,19 +6,34 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from remit.ids import StepId
 from remit.ledger import Entry, leaf_hash
 from remit.ledger.seal import Seal, extend
 from remit.ledger.tree import CompactRange
 from remit.ledger.verify import Verifier
-from remit.missions import Answer, MissionState, MissionStatus, Proceed, Submit, decide
-from remit.missions.events import ApprovalAnswered, MissionSubmitted, read_event
+from remit.missions import Answer, Cancel, MissionState, MissionStatus, Proceed, Submit, decide
+from remit.missions.events import ApprovalAnswered, MissionCancelled, MissionSubmitted, read_event
+from remit.missions.undo_events import MissionStopping
 
 if TYPE_CHECKING:
     from tests.simulation.scenario import Life
 
 Row = tuple[int, bytes, str]
 #: Kinds that `decide` gives when nobody but time and facts moved the mission.
-_DUE = {"plan.extended", "plan.rejected", "step.retried", "approval.expired", "mission.completed", "mission.failed"}
+_DUE = {
+    "plan.extended",
+    "plan.rejected",
+    "step.retried",
+    "approval.expired",
+    "approval.reminded",
+    "approval.escalated",
+    "step.elapsed",
+    "step.ruled_out",
+    "mission.completed",
+    "mission.failed",
+    "mission.stopping",
+    "undo.planned",
+}
 
 
 def check_all(life: "Life") -> None:
@@ -28,7 +43,8 @@ def check_all(life: "Life") -> None:
     assert not world.violations, world.violations
     check_effects(life, entries)
     check_money(life, entries)
-    for mission in life.missions:
+    check_undone(life)
+    for mission in sorted(world.states):
         assert world.state_of(mission).status.ended, f"{mission} has not ended"
         check_decisions(life, mission, [entry for entry in entries if entry.stream == f"mission/{mission}"])
     check_seals(life)
@@ -52,7 +68,8 @@ def check_effects(life: "Life", entries: list[Entry]) -> None:
     done = {entry.payload["key"] for entry in entries if entry.kind == "call.done" and entry.payload["ok"]}
     for key in [*world.paid, *world.posted]:
         mission, _ = _step_of(life, key)
-        cut_off = world.state_of(mission).status is MissionStatus.FAILED  # by its deadline: the open intent says it
+        # By its deadline, or by a person: the open intent says it.
+        cut_off = world.state_of(mission).status in {MissionStatus.FAILED, MissionStatus.CANCELLED}
         if (world.paid[key] or world.posted[key]) and key not in done and not cut_off:
             assert _step_of(life, key) in uncertain, f"{key} took effect, and nothing on record says so"
     for key in done:
@@ -60,6 +77,29 @@ def check_effects(life: "Life", entries: list[Entry]) -> None:
         # Where a person said of an uncertain effect that it took place, the record holds the person's word.
         if tool in {"sim__pay", "sim__post"} and _step_of(life, key) not in uncertain:
             assert world.paid[key] or world.posted[key], "a success is on record without its effect"
+
+
+def check_undone(life: "Life") -> None:
+    """Where a mission ended otherwise than well, each booking was undone exactly once, or is told as not undone."""
+    world = life.world
+    for (mission, reference), keys in world.booked.items():
+        state, step = world.state_of(mission), f"book-{reference.rpartition('/')[2]}"
+        off = len(world.unbooked.get((mission, reference), ()))
+        assert len(keys) == 1, f"{mission} booked {reference} {len(keys)} times"
+        if state.status is MissionStatus.COMPLETED:
+            assert not off, f"{mission} completed, and {reference} was booked off"
+        elif step in state.undone:
+            assert off == 1, f"{mission} says that {step} was undone; it was booked off {off} times"
+            world.counts["undone"] += 1
+        else:
+            told = step in state.not_undone or state.steps[StepId(step)].status.ended
+            assert told, f"{mission} booked {reference}, ended, and says nothing of it"
+            assert off <= 1, f"{mission} booked {reference} off {off} times"
+            world.counts["not undone"] += 1
+    for mission in life.missions:
+        for step in world.state_of(mission).undone:
+            reference = (mission, f"m{life.missions.index(mission)}/{step.rpartition('-')[2]}")
+            assert reference in world.booked, f"{mission} says that {step} was undone, which it never did"
 
 
 def _step_of(life: "Life", key: str) -> tuple[str, str]:
@@ -74,8 +114,9 @@ def check_money(life: "Life", entries: list[Entry]) -> None:
         if entry.kind in {"call.done", "call.lost"}:
             key, number = entry.payload["key"], entry.payload["try"]
             permit = life.world.permits[key][number - 1].payload
-            tenant, mission, agent = permit["budget"]
-            for name in (f"tenant/{tenant}", f"mission/{mission}", f"agent/{mission}/{agent}"):
+            tenant, mission, agent, *bounds = permit["budget"]
+            above = [f"mission/{one}" for one in bounds[1:]]
+            for name in (f"tenant/{tenant}", f"mission/{mission}", f"agent/{mission}/{agent}", *above):
                 used[name] += entry.payload["used"]
     for name, balance in life.shared._balances.items():
         assert balance.held == 0, f"{name} still holds {balance.held} when everything has ended"
@@ -107,7 +148,11 @@ def _decide_again(state: MissionState, entry: Entry) -> list[tuple[str, object]]
             event.approval, event.verdict, event.by, entry.at_us, event.input, event.note, event.binds, event.known
         )
         events = decide(state, given)
-    elif entry.kind in _DUE:
+    elif isinstance(event, MissionCancelled | MissionStopping) and (
+        entry.actor != "remit" or (event.by == "remit" and state.status is MissionStatus.WORKING)
+    ):
+        events = decide(state, Cancel(event.by, undo=isinstance(event, MissionStopping) or not event.not_undone))
+    elif (entry.kind in _DUE and entry.payload.get("rule") != "when") or isinstance(event, MissionCancelled):
         events = decide(state, Proceed(entry.at_us, lambda _: True, lambda _: True))
         assert events, f"{entry.ref}: {entry.kind} was decided where nothing was due"
     else:
@@ -184,5 +229,5 @@ def count_weather(life: "Life", entries: list[Entry]) -> None:
             counts[f"refused: {told['code']}"] += 1
         elif entry.kind == "step.interrupted":
             counts[f"interrupted: {told['code']}"] += 1
-        elif entry.kind in {"approval.expired", "mission.failed", "call.lost"}:
+        elif entry.kind in {*_DUE, "call.lost"}:
             counts[entry.kind] += 1

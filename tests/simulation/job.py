@@ -6,7 +6,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from remit.ids import StepId
 from remit.missions import StepContext
+from remit.planning import Compensation, Step, StepKind, Terms
 from remit.policy import PolicySet, Request, load_policy
 from remit.quantities import Money
 from remit.resources import read_resources
@@ -49,6 +51,8 @@ tools:
       payee: $.vendor
       account: {{path: $.account, from: [directory], strict: true}}
   post: {{tier: restricted-write}}
+  book: {{tier: restricted-write, idempotent: true}}
+  unbook: {{tier: restricted-write, idempotent: true, cost: {{amount: "0.0001", currency: USD}}}}
 ---
 apiVersion: remit/v1
 kind: Agent
@@ -62,7 +66,7 @@ apiVersion: remit/v1
 kind: Policy
 name: letters
 agents: [planner]
-tools: [sim__post]
+tools: [sim__post, sim__book, sim__unbook]
 ---
 apiVersion: remit/v1
 kind: Workflow
@@ -105,6 +109,9 @@ name: sim
 agents: [planner]
 tools: [sim__find, sim__read, sim__pay]
 require_approval_if_over: {limit}
+approval_remind_hours: [1, 3]
+approval_escalate_hours: 2
+approval_escalate_to: [owner]
 """,
     )
 
@@ -124,6 +131,14 @@ def limit_by_hash() -> dict[str, int]:
     return found
 
 
+def _booking(context: StepContext, reference: str, number: int, after: str) -> Step:
+    """A step that is undone where its mission ends otherwise than well."""
+    recipe = context._seal({"with": {"reference": reference}})
+    terms = Terms(compensate=Compensation(StepKind.TOOL, "sim__unbook", recipe))
+    given = context._seal({"reference": reference})
+    return Step(StepId(f"book-{number}"), StepKind.TOOL, "sim__book", given, (StepId(after),), terms=terms)
+
+
 async def agent(context: StepContext, given: Mapping[str, Any]) -> Any:
     """Plans a small mission, or pays inside its own step with several calls at once and a broad handler."""
     vendor = given.get("vendor", "V1")
@@ -137,6 +152,8 @@ async def agent(context: StepContext, given: Mapping[str, Any]) -> Any:
         context.propose("really", given={"title": "Go on?", "answers": {"approve": "yes", "reject": "no"}})
         context.propose("last", skill="sim.settle", given={"amount": "7.00", "reference": f"{given['name']}/last"},
                         after=["really", "letter"])  # fmt: skip
+        for number, after in enumerate(["pay-0", "really"]):
+            context.proposed.append(_booking(context, f"{given['name']}/{number}", number, after))
         return {"planned": len(given["amounts"])}
     found, read = await asyncio.gather(
         context.call("sim__find", {"vendor": vendor}), context.call("sim__read", {"amount": given["amount"]})

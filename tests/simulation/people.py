@@ -10,7 +10,15 @@ from tests.simulation.job import LIMITS, policy_file
 from tests.simulation.world import World
 
 from remit.control_plane import ControlPlane, Given, Principal
-from remit.errors import AlreadyAnswered, ApprovalExpired, MissionEnded, NotFound, RemitError, RightsExceeded
+from remit.errors import (
+    AlreadyAnswered,
+    ApprovalExpired,
+    MissionEnded,
+    NotFound,
+    RemitError,
+    RightsExceeded,
+    StreamMoved,
+)
 
 #: By how much clocks jump, in seconds: after a suspended machine, a wrong time server, a month, more than a year.
 _JUMPS = (1.0, -1.0, 90.0, -90.0, 86_400.0, -86_400.0, 31 * 86_400.0, 31 * 86_400.0, 400 * 86_400.0)
@@ -44,6 +52,9 @@ class People:
             jump = self.random.choice(_JUMPS)
             self.world.offset += timedelta(seconds=jump)
             self._seen("clock forward" if jump > 0 else "clock back")
+        elif chance < 0.25:
+            await asyncio.sleep(self.random.random() * 0.5)
+            await self._cancel(self.random.choice(missions))
 
     async def attend(self) -> None:
         """Lift what stands still, and answer what is asked."""
@@ -53,12 +64,22 @@ class People:
             except NotFound:
                 continue  # somebody else has just lifted it
             self._seen("halt lifted")
+        if self.random.random() < 0.06:
+            self.world.offset += timedelta(hours=self.random.choice([1.5, 2.5, 5.0]))
+            return  # they sleep on it
         for asked in await self.plane.approvals.all(self.owner):
             if asked["about"] == "approval" and self.random.random() < 0.2:
                 await self._replace_policy()
             if self.random.random() < 0.15:
                 await self._answer_without_right(asked["id"])
             await self._answer(asked["id"])
+
+    async def _cancel(self, mission: str) -> None:
+        try:
+            await self.plane.missions.cancel(mission, self.owner, undo=self.random.random() < 0.8)
+        except (MissionEnded, StreamMoved):
+            return  # it ended, or moved on and on
+        self._seen("cancelled")
 
     async def _replace_policy(self) -> None:
         """The verdict that is about to be given binds the policy that was in force when it was asked for."""

@@ -17,9 +17,10 @@ from tests.simulation.scenario import Life
 
 from remit.drivers import EmbeddedDriver
 from remit.errors import RemitError
-from remit.gateway import Answer, Controls, ToolResult
+from remit.gateway import Answer, Controls, ToolResult, enforce, record
 from remit.gateway.call_log import Recorded
-from remit.gateway.enforce import _Way
+from remit.gateway.carry import carry_out
+from remit.gateway.way import Way
 from remit.ledger import Commit, Entry, MoveBalance, writer
 from remit.ledger.verify import Verifier
 from remit.missions import ActiveMission, advance, decide
@@ -143,21 +144,25 @@ def _forgets_who_answered(right: Any) -> Any:
 
 
 def _binds_nothing(right: Any) -> Any:
-    def ask_or_pass(self: _Way, request: Any, decision: Any, questions: Any, binds: Any) -> Any:
-        leave = self.call.leave
+    def leave_for(way: Way, request: Any, decision: Any, questions: Any) -> Any:
+        leave = way.call.leave
         if leave is not None and not leave.confirms_effect:
             return leave.approval
-        return right(self, request, decision, questions, binds)
+        return right(way, request, decision, questions)
 
-    return ask_or_pass
+    return leave_for
 
 
 def _never_asks(_right: Any) -> Any:
     return lambda *_: ""
 
 
-async def _sends_again(self: _Way, tool: Tool, recorded: Recorded) -> Answer:
-    return await self._carry_out(tool, recorded)
+async def _sends_again(way: Way, tool: Tool, recorded: Recorded) -> Answer:
+    return await carry_out(way, tool, recorded)
+
+
+def _commits_all_the_same(_right: Any) -> Any:
+    return lambda way, _tool, commit: way.door.journal.commit(commit)
 
 
 async def _looks_at_nothing(_self: EmbeddedDriver) -> None:
@@ -180,12 +185,13 @@ BUGS: dict[str, Plant] = {
     "the driver's state is not what the stream folds to": _patch(ActiveMission, "_fold", _forgets_who_answered),
     "the verifier believes the stored hash": _patch(Verifier, "_content", lambda _: lambda *_: None),
     "a balance has no bound": _patch(writer, "_bounded", lambda _: lambda balance: balance),
-    "a verdict binds nothing": _patch(_Way, "_ask_or_pass", _binds_nothing),
-    "nobody is asked": _patch(_Way, "_ask_or_pass", _never_asks),
-    "a write of unknown effect is sent again": _patch(_Way, "_finish_write", lambda _: _sends_again),
+    "a verdict binds nothing": _patch(enforce, "leave_for", _binds_nothing),
+    "nobody is asked": _patch(enforce, "leave_for", _never_asks),
+    "a write of unknown effect is sent again": _patch(enforce, "finish_write", lambda _: _sends_again),
     "a lost write ends with its step and nobody is told": _patch(StepRun, "_open_writes", lambda _: lambda _self: []),
     "a seal is not compared": _patch(Verifier, "_cover", lambda _: lambda *_: None),
     "a halt is not seen": _patch(Controls, "halted", lambda _: lambda *_, **__: None),
+    "an intent is taken after a halt": _patch(record, "_unless_halted", _commits_all_the_same),
     "what another process changed is not seen": _patch(EmbeddedDriver, "_look_out", lambda _: _looks_at_nothing),
     "everybody may answer": _patch(sys.modules["remit.missions.answer"], "_check_right", lambda _: _any_right),
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from remit.errors import RemitError, ToolUnavailable, ToolUnreachable
 from remit.gateway import ToolResult, Usage
-from remit.ledger import Commit, Entry
+from remit.ledger import HOME_LEASE, Commit, Entry
 from remit.quantities import Money
 from remit.tools import Tool
 
@@ -77,10 +77,10 @@ class SimulatedStore:
             self._own += len(result)
         return result
 
-    async def take(self, holder: str) -> int:
+    async def take(self, holder: str, lease: str = HOME_LEASE) -> int:
         """Take the lease, for this process."""
         await self.process.gate()
-        self.process.epoch = await self.shared.take(holder)
+        self.process.epoch = await self.shared.take(holder, lease)
         return self.process.epoch
 
     async def changed(self) -> bool:
@@ -107,7 +107,7 @@ class SimulatedTools:
         if chance < 0.04:
             self._seen("tool unavailable")
             raise ToolUnavailable("not now")
-        if name in {"pay", "post"}:
+        if name in {"pay", "post", "book", "unbook"}:
             if chance < 0.07:
                 self._seen("silent before the effect")
                 raise ToolUnreachable("no answer")
@@ -159,6 +159,8 @@ class SimulatedTools:
                 "inputSchema": schema("vendor", "account", "amount", "currency", "reference"),
             },
             {"name": "post", "description": "letter", "inputSchema": schema("reference")},
+            {"name": "book", "description": "trip", "inputSchema": schema("reference")},
+            {"name": "unbook", "description": "trip off", "inputSchema": schema("reference")},
         ]
 
     async def close(self) -> None:

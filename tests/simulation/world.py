@@ -32,9 +32,16 @@ DRIVEN = {
     "plan.extended": "decision",
     "plan.rejected": "decision",
     "step.retried": "decision",
+    "step.elapsed": "decision",
+    "step.parked": "claim",
+    "step.prepared": "claim",
+    "step.expanded": "claim",
     "approval.expired": "decision",
+    "approval.reminded": "decision",
+    "approval.escalated": "decision",
     "mission.completed": "decision",
     "mission.failed": "decision",
+    "undo.planned": "decision",
 }
 #: A halt, and a policy that replaced another, work within this many seconds.
 WORKS_WITHIN = 1.0
@@ -68,6 +75,9 @@ class World:
     paid: Counter[str] = field(default_factory=Counter)
     posted: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
+    #: Mission and reference to the keys under which it was booked, and booked off; either knows a key that comes twice.
+    booked: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    unbooked: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     #: Business reference to payments that took effect.
     business: Counter[str] = field(default_factory=Counter)
     permits: defaultdict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
@@ -75,6 +85,8 @@ class World:
     permitted_at: dict[int, float] = field(default_factory=dict)
     answers: dict[str, Entry] = field(default_factory=dict)
     questions: dict[str, Entry] = field(default_factory=dict)
+    #: How many reminders and escalations of a question were on record.
+    noticed: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: Each approval to the one call that used it.
     used: dict[str, str] = field(default_factory=dict)
     #: Each mission's state after each entry of its stream, folded here and by nobody else.
@@ -122,8 +134,8 @@ class World:
     def _note(self, process: Process, entry: Entry) -> None:
         kind, told = entry.kind, entry.payload
         self._fold(entry)
-        if kind in DRIVEN and process.epoch != self.shared._epoch:
-            self.wrong(f"{entry.ref}: a {DRIVEN[kind]} of epoch {process.epoch} in epoch {self.shared._epoch}")
+        if kind in DRIVEN and process.epoch != self.shared.epoch():
+            self.wrong(f"{entry.ref}: a {DRIVEN[kind]} of epoch {process.epoch} in epoch {self.shared.epoch()}")
         if kind in {"call.permitted", "step.started"}:
             self._check_halts(process, entry)
         match kind:
@@ -133,16 +145,25 @@ class World:
                 self.permitted_at[entry.idx] = self.second
             case "step.suspended":
                 self.questions[told["approval"]] = entry
-            case "approval.answered":
-                self.answers[told["approval"]] = entry
-                if entry.actor != "principal:owner":
-                    self.wrong(f"{entry.ref}: answered by {entry.actor}, who has no right to")
+            case "approval.answered" | "approval.reminded" | "approval.escalated":
+                self._note_question(entry)
             case "halt.set":
                 self.halts.setdefault(told["scope"], self.second + WORKS_WITHIN)
             case "halt.lifted":
                 self.halts.pop(told["scope"], None)
             case "resources.applied":
                 self._note_policy(entry)
+
+    def _note_question(self, entry: Entry) -> None:
+        approval, kind = entry.payload["approval"], entry.kind
+        if kind == "approval.answered":
+            self.answers[approval] = entry
+            if entry.actor != "principal:owner":
+                self.wrong(f"{entry.ref}: answered by {entry.actor}, who has no right to")
+            return
+        self.noticed[approval, kind] += entry.payload.get("due", 1)
+        if self.noticed[approval, kind] > (2 if kind == "approval.reminded" else 1):
+            self.wrong(f"{entry.ref}: {kind} once more than was due")
 
     def _fold(self, entry: Entry) -> None:
         if entry.stream.startswith("mission/"):
@@ -163,8 +184,10 @@ class World:
         covering = {"tenant", f"agent/{agent}", f"agent/{agent.split('@')[0]}", f"mission/{mission}"}
         covering.add(f"tool/{entry.payload.get('tool', '')}")
         # What stood still itself may not have heard of it; its next commit is its last if another took over.
-        for scope, works_from in self.halts.items() if not process.pauses else ():
-            if scope in covering and self.second > works_from:
+        for scope, works_from in self.halts.items():
+            # No intent comes after a halt, whoever has heard of it: the journal refuses it.
+            late = self.second > works_from and not process.pauses
+            if scope in covering and (late or entry.kind == "call.permitted"):
                 self.wrong(f"{entry.ref}: {entry.kind} while {scope} is halted")
 
     def _check_policy(self, process: Process, entry: Entry) -> None:
@@ -178,7 +201,8 @@ class World:
 
     def says_no(self, key: str, *, new: bool) -> bool:
         """Whether a tool says no to a key; what it once said or did for a key stands."""
-        if new and not self.paid[key] and not self.posted[key]:
+        booked = any(key in keys for keys in (*self.booked.values(), *self.unbooked.values()))
+        if new and not self.paid[key] and not self.posted[key] and not booked:
             self.refused.add(key)
         return key in self.refused
 
@@ -194,6 +218,11 @@ class World:
             self.wrong(f"{tool.name} took effect with other arguments than {permit.ref} permits")
         if tool.local_name == "post":
             self.posted[key] += 1
+            return
+        if tool.local_name in {"book", "unbook"}:
+            mission = permit.stream.split("/")[1]
+            booked = self.booked if tool.local_name == "book" else self.unbooked
+            booked.setdefault((mission, arguments["reference"]), set()).add(key)
             return
         micros = int(Decimal(arguments["amount"]) * 1_000_000)
         if without := self._without_leave(permit, arguments["vendor"], micros):

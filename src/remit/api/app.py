@@ -5,7 +5,23 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from remit import __version__
-from remit.api import approvals, halts, ledger, missions, policies, resources, sessions, sources, system, tokens
+from remit.api import (
+    approvals,
+    control,
+    halts,
+    ledger,
+    memories,
+    missions,
+    policies,
+    resources,
+    sessions,
+    sidecars,
+    sources,
+    system,
+    tokens,
+    triggers,
+    workflows,
+)
 from remit.api.context import Served
 from remit.api.problems import RESPONSES, LastResort, install
 from remit.control_plane import ControlPlane
@@ -32,7 +48,23 @@ def create_app(plane: ControlPlane, principal: Callable[[], Principal], *, drivi
     app.state.served = Served(plane, principal, driving=driving)
     install(app)
     app.add_middleware(LastResort)
-    for part in (missions, approvals, halts, resources, policies, sources, ledger, tokens, sessions, system):
+    for part in (
+        missions,
+        control,
+        approvals,
+        halts,
+        resources,
+        policies,
+        sources,
+        ledger,
+        memories,
+        tokens,
+        sessions,
+        sidecars,
+        triggers,
+        workflows,
+        system,
+    ):
         app.include_router(part.routes, prefix=PREFIX)
     app.include_router(system.outside)
     return app

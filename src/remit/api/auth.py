@@ -3,6 +3,7 @@
 The Host header is checked because a web page can have a name of its own lead to 127.0.0.1 (DNS rebinding).
 """
 
+from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import ip_address
 
@@ -45,6 +46,7 @@ def host_of(header: str) -> str:
     return header.partition(":")[0]
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """True for a name or address that stays on this machine."""
     if host.lower() == "localhost":

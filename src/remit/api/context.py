@@ -49,7 +49,7 @@ class Body(BaseModel):
     @classmethod
     def _can_be_kept(cls, value: Any) -> Any:
         """Python reads more than JSON is and a record keeps: what would not come back as it was is refused."""
-        if is_too_deep(value) or not _is_finite(value):
+        if is_too_deep(value) or not finite(value):
             raise ValueError(
                 "whole numbers have at most 64 bits, other numbers are finite, text is Unicode, "
                 f"and lists and objects stand at most {LEVELS_MAX} deep"
@@ -57,7 +57,8 @@ class Body(BaseModel):
         return value
 
 
-def _is_finite(value: Any) -> bool:
+def finite(value: Any) -> bool:
+    """True where a record keeps the value as it is: finite numbers, text that is Unicode."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -30,7 +30,7 @@ class Arrived:
         identity = self.identity
         if identity.budget_usd_micros is None:
             return Bounds(identity.tools)
-        return Bounds(identity.tools, identity.token, identity.budget_usd_micros)
+        return Bounds(identity.tools, identity.token, identity.budget_usd_micros, tokens_above=identity.bounded_parents)
 
     @property
     def whose(self) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""`POST /agent/v1/tokens`: an agent that came with its token asks for a narrower one, for an agent that helps it."""
+"""What agents ask below `/agent` with their own token: a narrower token for a helper, or one call of a tool."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from remit.api.agent_tools import TOOLS_PATH, call_tool
 from remit.api.agents import agent_of
+from remit.api.entering import Entrance
 from remit.api.problems import problem
 from remit.api.tokens import PartBody
 from remit.control_plane import ControlPlane
@@ -16,28 +18,38 @@ from remit.errors import InvalidInput, NotFound, RemitError
 PREFIX = "/agent"
 PATH = f"{PREFIX}/v1/tokens"
 _BODY_BYTES_MAX = 64 << 10
+_CALL_BYTES_MAX = 4 << 20
 
 
 class PassingOn:
     """An ASGI application for the paths below `/agent`; people come to `/api/v1/tokens` instead."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, entrance: Entrance) -> None:
         self._plane = plane
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            answer: Response = await self._narrowed(request)
+            answer: Response = await self._answered(request)
         except RemitError as no:
             answer = problem(no)
             if no.status == 401:
                 answer.headers["www-authenticate"] = "Bearer"
         await answer(scope, receive, send)
 
-    async def _narrowed(self, request: Request) -> Response:
-        if (request.method, request.url.path) != ("POST", PATH):
-            raise NotFound(f"Agents ask for narrower tokens with POST {PATH}, and for nothing else below {PREFIX}.")
-        body = await bounded(request, _BODY_BYTES_MAX)
+    async def _answered(self, request: Request) -> Response:
+        path = request.url.path
+        if request.method == "POST" and path.startswith(TOOLS_PATH) and len(path) > len(TOOLS_PATH):
+            return await call_tool(request, await bounded(request, _CALL_BYTES_MAX), self._entrance)
+        if (request.method, path) != ("POST", PATH):
+            raise NotFound(
+                f"Agents ask for narrower tokens with POST {PATH}, for a tool with POST {TOOLS_PATH}SOURCE__TOOL, and "
+                f"for nothing else below {PREFIX}."
+            )
+        return await self._narrowed(request, await bounded(request, _BODY_BYTES_MAX))
+
+    async def _narrowed(self, request: Request, body: bytes) -> Response:
         parent = await agent_of(request, body, self._plane.core.authenticator)
         asked = _read(PartBody.model_validate_json, body)
         told = await self._plane.tokens.delegate(parent, asked.agent, asked.wish())

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import uvicorn
@@ -19,7 +20,7 @@ from remit.api.auth import Gate, is_loopback
 from remit.api.doors import AgentDoors
 from remit.api.entering import Entrance
 from remit.api.problems import LastResort
-from remit.control_plane import ControlPlane
+from remit.control_plane import ControlPlane, Watch
 from remit.errors import InvalidInput
 from remit.identity import Principal
 
@@ -27,6 +28,8 @@ SERVE_FILE = "serve.json"
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8321
 #: How often the ledger's head is signed.
 _SEAL_SECONDS = 5.0
+#: Notes whose time is over are not read any more; every so many turns they are taken away, too.
+_SWEEP_TURNS = 120
 #: How long open connections may take to end; long polls are cut.
 _GRACE_SECONDS = 3
 
@@ -83,16 +86,16 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[Address]:
-    """Serve an application on a free port of this machine until the block ends."""
-    with _bound(DEFAULT_HOST, 0) as sock:
+async def listening(app: ASGIApp, port: int = 0, host: str = DEFAULT_HOST) -> AsyncIterator[Address]:
+    """Serve an application until the block ends; on this machine alone and at a free port unless told otherwise."""
+    with _bound(host, port) as sock:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:
-            yield Address(DEFAULT_HOST, sock.getsockname()[1])
+            yield Address(host, sock.getsockname()[1])
         finally:
             server.should_exit = True
             await serving
@@ -110,6 +113,7 @@ async def _run(
 
     def end() -> None:
         server.should_exit = True
+        plane.live.end()
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -121,6 +125,8 @@ async def _run(
     # Whichever ends first takes the other with it: a server without its driver would promise what it cannot do.
     driving.add_done_callback(lambda _: end())
     sealing = asyncio.create_task(_tend(plane, entrance, stop))
+    watching = asyncio.create_task(Watch(plane.core, plane.triggers).run(stop))
+    watching.add_done_callback(lambda _: end())
     try:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         await asyncio.wait({serving, asyncio.create_task(server.listening.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,9 +139,10 @@ async def _run(
             told.cancel()
         for number in signals:
             loop.remove_signal_handler(number)
-        await asyncio.gather(driving, sealing, return_exceptions=True)
+        await asyncio.gather(driving, sealing, watching, return_exceptions=True)
     driving.result()
     sealing.result()
+    watching.result()
     await plane.ledger.seal()
 
 
@@ -145,8 +152,12 @@ async def _told(ends: asyncio.Event, end: Callable[[], None]) -> None:
 
 
 async def _tend(plane: ControlPlane, entrance: Entrance, stop: asyncio.Event) -> None:
-    """What time alone makes due, besides the missions: signing the ledger's head, and ending sessions."""
-    while not stop.is_set():
+    """What time alone makes due, besides the missions: sealing, ending sessions, forgetting what has lapsed."""
+    for turn in count():
+        if stop.is_set():
+            return
+        if turn % _SWEEP_TURNS == 0:
+            await plane.memories.sweep()
         await plane.ledger.seal()
         await entrance.close_lapsed()
         with contextlib.suppress(TimeoutError):
@@ -163,6 +174,9 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         raise InvalidInput(
             f"{host}:{port} cannot be taken: {error.strerror}.", hint="Name another with --port; 0 takes a free one."
         ) from error
+    # Accepted connections inherit it. asyncio sets it only where the socket names its protocol, and this one does not;
+    # without it each answer waits some 40 ms for the caller's acknowledgement of its head.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with sock:
         yield sock
 

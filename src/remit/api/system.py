@@ -6,13 +6,14 @@ from fastapi import APIRouter, Response
 
 from remit import __version__
 from remit.api.context import Plane
-from remit.control_plane import ControlPlane
+from remit.control_plane import ControlPlane, Triggers
+from remit.drivers import ClusterDriver, Driver
 
 routes = APIRouter(tags=["system"])
 #: Routes that stand outside REST v1.
 outside = APIRouter(tags=["system"])
 
-_STATUSES = ("working", "waiting", "halted", "completed", "failed", "cancelled")
+_STATUSES = ("working", "waiting", "paused", "undoing", "halted", "completed", "failed", "cancelled")
 
 
 @routes.get("/version")
@@ -25,6 +26,12 @@ async def show_version(plane: Plane) -> dict[str, Any]:
 async def examine(plane: Plane) -> dict[str, Any]:
     """Every check of the home's health with its finding; `ok` is true where none failed."""
     return await plane.doctor.examine()
+
+
+@routes.get("/doctor/egress")
+async def examine_egress(plane: Plane) -> dict[str, Any]:
+    """What of this home could go around the door, from what is declared: nothing is asked or reached for it."""
+    return plane.doctor.egress()
 
 
 @outside.get("/healthz")
@@ -41,7 +48,7 @@ async def metrics(plane: Plane) -> Response:
 
 async def _numbers(plane: ControlPlane) -> str:
     found = await plane.numbers.look()
-    lines = _family("remit_missions", "gauge", "Missions by where they stand.")
+    lines = family("remit_missions", "gauge", "Missions by where they stand.")
     lines += [f'remit_missions{{status="{status}"}} {found.missions.get(status, 0)}' for status in _STATUSES]
     for name, kind, told, value in (
         ("remit_approvals_open", "gauge", "Questions that wait for people.", found.approvals_open),
@@ -54,12 +61,39 @@ async def _numbers(plane: ControlPlane) -> str:
             found.usd_micros,
         ),
     ):
-        lines += [*_family(name, kind, told), f"{name} {value}"]
-    lines += _family("remit_tokens", "counter", "Tokens of language models.")
+        lines += [*family(name, kind, told), f"{name} {value}"]
+    lines += family("remit_tokens", "counter", "Tokens of language models.")
     lines.append(f'remit_tokens{{direction="input"}} {found.tokens_input}')
     lines.append(f'remit_tokens{{direction="output"}} {found.tokens_output}')
+    lines += _of_triggers(plane.triggers)
+    lines += _of_cluster(plane.core.driver)
     return "\n".join(lines) + "\n"
 
 
-def _family(name: str, kind: str, told: str) -> list[str]:
+def _of_triggers(triggers: Triggers) -> list[str]:
+    lines = family("remit_trigger_events", "counter", "Events by trigger and fate, since the process began.")
+    for (name, fate), count in sorted(triggers.fates.items()):
+        lines.append(f'remit_trigger_events{{trigger="{name}",fate="{fate}"}} {count}')
+    lines += family("remit_trigger_forged", "counter", "Requests that were not authentic, by trigger and reason.")
+    for (name, why), count in sorted(triggers.forged.items()):
+        lines.append(f'remit_trigger_forged{{trigger="{name}",reason="{why}"}} {count}')
+    lines += family("remit_connected", "gauge", "1 where a stream of others, or a place to tell, is reached.")
+    for name, health in sorted(triggers.health.items()):
+        lines.append(f'remit_connected{{of="{name}"}} {int(health.state == "connected")}')
+    return lines
+
+
+def _of_cluster(driver: Driver) -> list[str]:
+    if not isinstance(driver, ClusterDriver):
+        return []
+    lines = family(
+        "remit_missions_due", "gauge", "Missions that should be under way, as the process that sweeps sees it."
+    )
+    lines.append(f"remit_missions_due {driver.left.count}")
+    lines += family("remit_missions_carried", "gauge", "Missions that this process drives itself.")
+    return [*lines, f"remit_missions_carried {driver.carrying}"]
+
+
+def family(name: str, kind: str, told: str) -> list[str]:
+    """How Prometheus is told of the numbers that follow."""
     return [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]

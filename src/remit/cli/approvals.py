@@ -44,7 +44,7 @@ def listed(
         async with connected(settings_of(home)) as api:
             found = await api.get("/approvals", mission=mission, answered=answered)
         rows = [
-            (a["id"], a["title"], ", ".join(a["rules"]), ", ".join(a["answers"]), a["verdict"] or "waiting",
+            (a["id"], a["title"], ", ".join(a["rules"]), ", ".join(a["answers"]), a["verdict"] or _standing(a),
              a["expires_at"])
             for a in found
         ]  # fmt: skip
@@ -52,6 +52,13 @@ def listed(
         screen.result(found, lambda: screen.table(columns, rows))
 
     run(work, as_json=as_json)
+
+
+def _standing(asked: dict[str, Any]) -> str:
+    """How an open question stands."""
+    if asked["escalated_at"]:
+        return f"escalated to {', '.join(asked['escalated_to'])}"
+    return "waiting, reminded" if asked["reminders"] else "waiting"
 
 
 @group.command()

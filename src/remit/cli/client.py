@@ -57,6 +57,18 @@ class Client:
         """Take away."""
         return (await self._send("DELETE", path, params=params)).json()
 
+    async def words(self, mission: str, *, after: int) -> AsyncIterator[tuple[str, str]]:
+        """What models say in a mission, as they say it: step and words; until the server ends it."""
+        path, headers = f"/api/v1/missions/{mission}/events", {"accept": "text/event-stream"}
+        async with self._http.stream("GET", path, params={"after": after}, headers=headers) as answer:
+            kind = ""
+            async for line in answer.aiter_lines():
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: ") and kind == "words":
+                    told = json.loads(line.removeprefix("data: "))
+                    yield told["step"], told["text"]
+
     async def _send(
         self, method: str, path: str, *, params: dict[str, Any] | None = None, body: Any = None
     ) -> "httpx.Response":

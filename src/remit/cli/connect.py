@@ -58,7 +58,7 @@ def connect(
             try:
                 async with _beside(api, opened, settings) as addresses:
                     screen.note(f"{opened['agent']} acts for {opened['principal']} in {opened['mission']}")
-                    code = await _run(command, addresses)
+                    code = await run_agent(command, addresses)
                     failed = f"exit_{code}" if code else ""
             finally:
                 ended = await _closed(api, opened["mission"], failed)
@@ -108,10 +108,10 @@ async def _served(settings: "Settings") -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _beside(api: Client, opened: Mapping[str, Any], settings: "Settings") -> AsyncIterator[dict[str, str]]:
-    """A sidecar for the session; what the agent is told of it."""
+    """A door of the agent's own for the session; what the agent is told of it."""
     from remit.adapters.system import SystemClock  # noqa: PLC0415 -- as above
+    from remit.api.own_door import OwnDoor, Tokens  # noqa: PLC0415 -- as above
     from remit.api.serve import listening  # noqa: PLC0415 -- as above
-    from remit.api.sidecar import Sidecar, Tokens  # noqa: PLC0415 -- as above
     from remit.identity import RequestSigner  # noqa: PLC0415 -- as above
 
     async def issue(jwk: Mapping[str, str]) -> tuple[str, float]:
@@ -121,26 +121,25 @@ async def _beside(api: Client, opened: Mapping[str, Any], settings: "Settings") 
 
     base = await address_of(settings)
     assert base is not None
-    sidecar = Sidecar(base, Tokens(issue, RequestSigner.generate(), SystemClock()))
+    own = OwnDoor(base, Tokens(issue, RequestSigner.generate(), SystemClock()))
     try:
-        async with listening(sidecar) as address:
-            door = f"{address.url}/{sidecar.secret}"
-            yield {
-                "REMIT_MCP_URL": f"{door}/mcp",
-                "OPENAI_BASE_URL": f"{door}/v1",
-                "OPENAI_API_KEY": sidecar.secret,
-            }
+        async with listening(own) as address:
+            yield own.addresses(address.url)
     finally:
-        await sidecar.close()
+        await own.close()
 
 
-async def _run(command: list[str], addresses: Mapping[str, str]) -> int:
-    """The agent's exit code, as a shell tells it."""
+def inherited(variables: Mapping[str, str]) -> dict[str, str]:
+    """What an agent is given of its caller's environment; of Remit's own it is told where the door is, and no more."""
+    return {name: value for name, value in variables.items() if not name.startswith("REMIT_")}
+
+
+async def run_agent(command: list[str], addresses: Mapping[str, str]) -> int:
+    """Run an agent's program; its exit code, as a shell tells it."""
     from remit.bootstrap import environment  # noqa: PLC0415 -- as above
 
-    told = {name: value for name, value in environment().items() if not name.startswith("REMIT_")}
     try:
-        process = await asyncio.create_subprocess_exec(*command, env={**told, **addresses})
+        process = await asyncio.create_subprocess_exec(*command, env={**inherited(environment()), **addresses})
     except OSError as error:
         raise InvalidInput(f"{command[0]} cannot be started: {error.strerror}.") from error
     with _passing_on(process):

@@ -11,7 +11,7 @@ from remit.cli.asking import Asking, Standing
 from remit.cli.client import Client, connected, settings_of
 from remit.cli.exits import Exits
 from remit.cli.following import catch_up, follow
-from remit.cli.options import Answer, AsJson, Assignments, Home, Verdict
+from remit.cli.options import Answer, AsJson, Assignments, Home, Priority, Verdict
 from remit.cli.reports import show_report
 from remit.cli.runner import run
 from remit.cli.screen import Screen
@@ -60,6 +60,9 @@ def run_workflow(
         Path | None, typer.Option("--input", metavar="DIR", help="The folder of documents to work through.")
     ] = None,
     values: Assignments = None,
+    priority: Annotated[
+        Priority, typer.Option("--priority", help="How urgent it is, as far as the workflow allows.")
+    ] = Priority.NORMAL,
     answer: Answer = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -82,7 +85,8 @@ def run_workflow(
         if folder is not None:
             inputs = {**_staged(workflow, settings, folder), **inputs}
         async with connected(settings) as api:
-            mission = (await api.post("/missions", {"workflow": workflow, "inputs": inputs}))["mission"]
+            asked = {"workflow": workflow, "inputs": inputs, "priority": priority.value}
+            mission = (await api.post("/missions", asked))["mission"]
             screen.note(f"mission {mission}")
             return await _through(api, screen, mission, answer)
 
@@ -118,7 +122,7 @@ async def _ready(screen: Screen, settings: Settings) -> None:
     from remit.bootstrap import create_home, is_home  # noqa: PLC0415 -- as above
     from remit.packs.payables.pack import prepare, resource_files  # noqa: PLC0415 -- as above
 
-    if not is_home(settings.home):
+    if not is_home(settings):
         screen.note(f"making a home in {settings.home}")
         await create_home(settings)
     prepare(settings.home)

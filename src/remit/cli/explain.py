@@ -1,4 +1,4 @@
-"""`why`, `cost`, `doctor`, `version`: questions about what happened and how things stand."""
+"""`why`, `cost`, `version`: questions about what happened and how things stand."""
 
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,7 +7,6 @@ import typer
 
 from remit import __version__
 from remit.cli.client import connected, settings_of
-from remit.cli.exits import Exits
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen, indented
@@ -15,7 +14,7 @@ from remit.cli.screen import Screen, indented
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (cost, why, doctor, version):
+    for command in (cost, why, version):
         app.command()(command)
 
 
@@ -96,6 +95,8 @@ def _tell_call(screen: Screen, call: dict[str, Any]) -> None:
         _tell_remedy(screen, call["why"])
     elif call["rules"]:
         screen.say(f"  rules: {', '.join(map(str, call['rules']))}")
+    if call.get("uncertain"):
+        screen.say("  it is not known whether it took effect: look in the target system")
     if call.get("shadow"):
         would = {"permit": "permit it", "ask": "ask a person", "deny": "deny it"}[call["shadow"]["answer"]]
         screen.say(f"  in shadow: would {would}, by {', '.join(call['shadow']['rules'])}")
@@ -121,19 +122,6 @@ def _because(told: Any) -> str:
             return f"{told['title']} {told.get('detail', '')}".strip()
         return ", ".join(f"{name}: {value}" for name, value in told.items())
     return str(told)
-
-
-def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Look whether the home is in order, and say what to do about the rest; exit code 1 where something is not."""
-
-    async def work(screen: Screen) -> Exits:
-        async with connected(settings_of(home)) as api:
-            found = await api.get("/doctor")
-        rows = [(check["check"], "ok" if check["ok"] else "not ok", check["detail"]) for check in found["checks"]]
-        screen.result(found, lambda: screen.table(("check", "state", "finding"), rows))
-        return Exits.FINE if found["ok"] else Exits.REFUSED
-
-    run(work, as_json=as_json)
 
 
 def version(as_json: AsJson = False) -> None:

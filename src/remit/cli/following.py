@@ -10,7 +10,7 @@ from remit.cli.views import View
 _POLL_SECONDS = 0.25
 #: How long a command that only answers waits for another process to let go of the home.
 BRIEFLY_SECONDS = 1.5
-_OVER = frozenset({"waiting", "halted", "completed", "failed", "cancelled"})
+_OVER = frozenset({"waiting", "paused", "halted", "completed", "failed", "cancelled"})
 
 
 async def catch_up(api: Client, mission: str, view: View, *, silent: bool = True) -> None:
@@ -28,6 +28,7 @@ async def follow(api: Client, mission: str, view: View, *, patience_seconds: flo
         How it rests; `driven_elsewhere` is true where another process holds the home and has not come to rest.
     """
     driving = asyncio.create_task(_drive(api, mission, view, patience_seconds))
+    listening = asyncio.create_task(_listen(api, mission, view))
     try:
         with view:
             while True:
@@ -43,7 +44,16 @@ async def follow(api: Client, mission: str, view: View, *, patience_seconds: flo
                     return await driving
     finally:
         driving.cancel()
-        await asyncio.gather(driving, return_exceptions=True)
+        listening.cancel()
+        await asyncio.gather(driving, listening, return_exceptions=True)
+
+
+async def _listen(api: Client, mission: str, view: View) -> None:
+    """Hear what models say meanwhile, where a server asks them and the view shows it; it is beside what is followed."""
+    while api.served and view.hears:
+        async for step, words in api.words(mission, after=view.progress.seq):
+            view.hear(step, words)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _drive(api: Client, mission: str, view: View, patience_seconds: float | None) -> dict[str, Any]:

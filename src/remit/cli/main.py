@@ -10,15 +10,22 @@ from remit.cli import (
     approvals,
     connect,
     demo,
+    doctor,
     explain,
     halts,
     ledger,
+    memory,
     missions,
     policies,
     resources,
     server,
+    sidecars,
     sources,
+    store,
     tokens,
+    triggers,
+    worker,
+    workflows,
 )
 from remit.cli.exits import TABLE, Exits
 from remit.cli.options import Home
@@ -41,7 +48,27 @@ def _home(home: Home = None) -> None:
     """Remit: the control plane and runtime for fleets of AI agents."""
 
 
-for part in (demo, resources, sources, missions, approvals, halts, ledger, policies, explain, tokens, server, connect):
+for part in (
+    demo,
+    resources,
+    sources,
+    missions,
+    triggers,
+    approvals,
+    halts,
+    ledger,
+    memory,
+    policies,
+    explain,
+    doctor,
+    tokens,
+    store,
+    server,
+    worker,
+    connect,
+    sidecars,
+    workflows,
+):
     part.add_to(app)
 
 

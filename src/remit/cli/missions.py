@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from remit.cli import control
 from remit.cli.cases import how_to_answer
 from remit.cli.client import connected, settings_of
 from remit.cli.following import catch_up, follow
@@ -13,20 +14,21 @@ from remit.cli.runner import run
 from remit.cli.screen import Screen
 from remit.cli.views import view_for
 
-group = typer.Typer(help="List missions, show one, cancel one.", rich_markup_mode=None)
+group = typer.Typer(help="List missions, show one; pause, change, cancel one.", rich_markup_mode=None)
 
 MissionId = Annotated[str, typer.Argument(metavar="ID", help="The mission's id.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this group and `watch`."""
+    control.add_to(group)
     app.add_typer(group, name="missions")
     app.command()(watch)
 
 
 @group.callback(invoke_without_command=True)
 def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """List missions, show one, cancel one. Without a command: list."""
+    """List missions, show one; pause, change, cancel one. Without a command: list."""
     if context.invoked_subcommand is None:
         listed(home, as_json)
 
@@ -78,13 +80,25 @@ def show(
 
 
 @group.command()
-def cancel(mission: MissionId, home: Home = None, as_json: AsJson = False) -> None:
-    """Cancel a mission: no new work; outcomes that are under way are still recorded."""
+def cancel(
+    mission: MissionId,
+    compensate: Annotated[
+        bool,
+        typer.Option("--compensation/--no-compensation", help="Undo first what took effect and can be undone."),
+    ] = True,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a mission: no new work; outcomes under way are still recorded, and what can be undone is undone."""
 
     async def work(screen: Screen) -> None:
         async with connected(settings_of(home)) as api:
-            found = await api.post(f"/missions/{mission}/cancel")
-        screen.result(found, lambda: screen.say(f"{mission} is cancelled."))
+            found = await api.post(f"/missions/{mission}/cancel", {"compensate": compensate})
+            driven = "" if api.served else f"; `remit watch {mission}` drives it on"
+        undoing = f"{mission} undoes what it did, and is cancelled then{driven}."
+        screen.result(
+            found, lambda: screen.say(undoing if found["status"] == "undoing" else f"{mission} is cancelled.")
+        )
 
     run(work, as_json=as_json)
 

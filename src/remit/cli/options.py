@@ -23,6 +23,14 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+class Priority(StrEnum):
+    """How urgent a mission is."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 Home = Annotated[
     Path | None,
     typer.Option(

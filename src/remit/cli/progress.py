@@ -6,8 +6,14 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-ENDED = frozenset({"succeeded", "refused", "failed"})
-_OVER = {"mission.completed": "completed", "mission.failed": "failed", "mission.cancelled": "cancelled"}
+ENDED = frozenset({"succeeded", "refused", "failed", "skipped"})
+_STANDS = {
+    "mission.completed": "completed",
+    "mission.failed": "failed",
+    "mission.cancelled": "cancelled",
+    "mission.paused": "paused",
+    "mission.resumed": "working",
+}
 
 
 @dataclass(slots=True)
@@ -60,7 +66,7 @@ class Progress:
             case "step.started":
                 self._to(event["step"], "running", agent=event["agent"])
             case "step.succeeded":
-                self.calls += self.steps[event["step"]].kind == "tool"
+                self.calls += event["step"] in self.steps and self.steps[event["step"]].kind == "tool"
                 self._end(event["step"], "succeeded")
             case "step.failed":
                 self._end(event["step"], "refused" if event["refused"] else "failed", event["rules"])
@@ -70,8 +76,10 @@ class Progress:
                 self._suspend(event)
             case "approval.answered" | "approval.expired":
                 self._answer(event)
-            case over if over in _OVER:
-                self.status = _OVER[over]
+            case over if over in _STANDS:
+                self.status = _STANDS[over]
+            case _:
+                self._steer(event)
 
     def _plan(self, event: Event) -> None:
         match event["kind"]:
@@ -82,18 +90,39 @@ class Progress:
             case "plan.extended":
                 self._add(self.proposed.pop(event["by"]))
 
+    def _steer(self, event: Event) -> None:
+        match event["kind"]:
+            case "step.skipped":
+                self.questions = {asked: name for asked, name in self.questions.items() if name != event["step"]}
+                self._end(event["step"], "skipped")
+            case "mission.stopping":
+                self.questions.clear()
+            case "undo.planned":
+                self._add(event["steps"])
+            case "plan.steered":
+                self._add(event["added"])
+            case "step.removed":
+                self.steps.pop(event["step"], None)
+            case "steps.reopened":
+                for name in event["withdrawn"]:
+                    self.steps.pop(name, None)
+                for name in event["steps"]:
+                    self._to(name, "pending")
+
     def _add(self, steps: list[dict[str, Any]], proposer: str = "") -> None:
         for step in steps:
             self.steps[step["id"]] = Seen(step["id"], step["target"], step["kind"], proposer=proposer)
 
     def _to(self, name: str, status: str, *, agent: str = "", rules: tuple[str, ...] = ()) -> None:
-        step = self.steps[name]
+        step = self.steps.get(name)
+        if step is None:
+            return  # it left the plan
         step.status, step.agent, step.rules = status, agent or step.agent, rules
 
     def _end(self, name: str, status: str, rules: list[str] | None = None) -> None:
         self._to(name, status, rules=tuple(rules or ()))
-        proposer = self.steps[name].proposer
-        if proposer and self.steps[proposer].status == "blocked":
+        proposer = self.steps[name].proposer if name in self.steps else ""
+        if proposer in self.steps and self.steps[proposer].status == "blocked":
             self._to(proposer, "pending")
 
     def _suspend(self, event: Event) -> None:

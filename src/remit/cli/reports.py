@@ -37,6 +37,10 @@ def show_mission(screen: Screen, shown: Mapping[str, Any]) -> None:
     told = f"Mission {shown['id']} ({shown['workflow']}): {shown['status']}"
     screen.say(f"{told} {shown['code']} {shown['detail']}".rstrip())
     screen.say(f"read by: {shown['reader']}")
+    if shown.get("undone"):
+        screen.say(f"undone: {', '.join(shown['undone'])}")
+    for left in shown.get("not_undone", []):
+        screen.say(f"not undone: {left['step']} ({left['status']} {left['code']})".rstrip(" )") + ")", style="red")
     rows = [
         (s["id"], s["target"] or s["kind"], s["status"], s["agent"], ", ".join(s["rules"]) or s["code"])
         for s in shown["steps"]

@@ -1,5 +1,6 @@
 """`init`, `apply`, `agents`, `tools`: the home, and what is declared in it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from remit.cli.client import connected, settings_of
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
+from remit.config import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,25 +19,52 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def init(home: Home = None, as_json: AsJson = False) -> None:
+def init(
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="A PostgreSQL database for the record, without a password; or `embedded`: the home's own file.",
+        ),
+    ] = "",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
     """Make a new home: keys, store, a budget, and you as its owner. What is there stays."""
 
     async def work(screen: Screen) -> None:
         from remit.bootstrap import create_home, is_home  # noqa: PLC0415 -- 0.3 s that `--help` does without
+        from remit.stores import shown  # noqa: PLC0415 -- as above
 
         settings = settings_of(home)
-        was_there = is_home(settings.home)
+        was_there = is_home(replace(settings, store="")) or is_home(settings)
+        if store:
+            settings = _chosen(settings, store, moves=was_there)
         await create_home(settings)
         vkey = (settings.home / "ledger.vkey").read_text("utf-8").strip()
-        made = {"home": str(settings.home), "created": not was_there, "vkey": vkey}
+        made = {"home": str(settings.home), "created": not was_there, "vkey": vkey, "store": shown(settings)}
 
         def show() -> None:
             screen.say(f"{'Home already there' if was_there else 'New home'}: {settings.home}")
+            screen.say(f"Its record stands in {made['store']}.")
             screen.say(f"Its ledger is checked with this key; keep a copy elsewhere: {vkey}")
 
         screen.result(made, show)
 
     run(work, as_json=as_json)
+
+
+def _chosen(settings: Settings, store: str, *, moves: bool) -> Settings:
+    """The settings with this store; a home that has a record may only choose a copy of it."""
+    from remit.bootstrap import switch_store  # noqa: PLC0415 -- as above
+    from remit.stores import EMBEDDED, check_choice  # noqa: PLC0415 -- as above
+
+    if store != EMBEDDED:
+        check_choice(store)
+    if moves:
+        switch_store(settings, store)
+    return replace(settings, store="" if store == EMBEDDED else store)
 
 
 def apply(

@@ -10,9 +10,12 @@ from typing import Any, TextIO
 
 _STYLES = {
     "paid": "green", "completed": "green", "succeeded": "green", "ok": "green", "active": "green", "permit": "green",
-    "waiting": "yellow", "blocked": "yellow", "halted": "yellow", "ask": "yellow", "critical": "yellow",
+    "closed": "green", "declared": "yellow",
+    "waiting": "yellow", "blocked": "yellow", "halted": "yellow", "paused": "yellow", "undoing": "yellow",
+    "ask": "yellow", "critical": "yellow",
     "running": "cyan", "working": "cyan", "ready": "cyan",
     "refused": "red", "failed": "red", "unreadable": "red", "not ok": "red", "deny": "red", "inactive": "red",
+    "open": "red",
     "cancelled": "magenta", "retired": "dim", "pending": "dim",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import typer
 
 from remit.cli.client import settings_of
 from remit.cli.options import AsJson, Home
-from remit.cli.runner import run
+from remit.cli.runner import fast_loop, run
 from remit.cli.screen import Screen
 
 
@@ -57,4 +57,4 @@ def serve(
             )
         screen.note("ended; missions stand where they stood")
 
-    run(work, as_json=as_json)
+    run(work, as_json=as_json, loop_factory=fast_loop)

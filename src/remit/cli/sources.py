@@ -16,6 +16,7 @@ from remit.errors import InvalidInput
 
 group = typer.Typer(help="How sources of tools are; import a new one.", rich_markup_mode=None)
 
+_SQLITE = "sqlite:///"
 #: What the states of a breaker mean to someone who has never heard of one.
 _IN_WORDS = {"closed": "in use", "open": "rests", "half-open": "is tried again"}
 
@@ -66,6 +67,9 @@ def add(
         typer.Argument(help="Its address, document, WSDL, card, module or database; for `mcp` also a command line."),
     ],
     credential: Annotated[str, typer.Option(help="Where its secret stands: `env:NAME`, `file:PATH`, ...")] = "",
+    variable: Annotated[
+        str, typer.Option(metavar="NAME", help="In which variable a command of `mcp` receives that secret.")
+    ] = "",
     allow: Annotated[
         list[str] | None, typer.Option(help="An address or host that is not public and may be reached; repeatable.")
     ] = None,
@@ -88,7 +92,7 @@ def add(
     async def work(screen: Screen) -> None:
         source = _fields(form, name, place, table or [])
         if credential:
-            source["credential"] = {"ref": credential}
+            source["credential"] = {"ref": credential, **({"as": {"env": variable}} if variable else {})}
         if allow:
             source["network"] = {"allow": allow}
         if env:
@@ -138,22 +142,29 @@ def _fields(form: Form, name: str, place: str, tables: list[str]) -> dict[str, A
     is_address = place.startswith(("http://", "https://"))
     match form:
         case Form.MCP:
-            body: dict[str, Any] = {"url": place} if is_address else {"command": shlex.split(place)}
+            words = [] if is_address else [_of_this_folder(word) for word in shlex.split(place)]
+            body: dict[str, Any] = {"url": place} if is_address else {"command": words}
         case Form.OPENAPI:
-            body = {"document": place}
+            body = {"document": _of_this_folder(place)}
         case Form.SQL if not tables:
             raise InvalidInput(
                 "No table is named that may be read.", hint="Name each with --table TABLE=COLUMN,COLUMN."
             )
         case Form.SQL:
-            body = {"url": place, "tables": dict(_table(text) for text in tables)}
+            body = {"url": _of_this_folder(place, before=_SQLITE), "tables": dict(_table(text) for text in tables)}
         case Form.SOAP:
-            body = {"wsdl": place}
+            body = {"wsdl": _of_this_folder(place)}
         case Form.A2A:
             body = {"card": place}
         case Form.PYTHON:
             body = {"module": place}
     return {"name": name, form.value: body}
+
+
+def _of_this_folder(place: str, *, before: str = "") -> str:
+    """The place as a full path where it is a file as seen from here: a source is asked from another folder."""
+    path = Path(place.removeprefix(before))
+    return f"{before}{path.absolute()}" if place.startswith(before) and path.is_file() else place
 
 
 def _table(text: str) -> tuple[str, list[str]]:

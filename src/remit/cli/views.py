@@ -11,10 +11,15 @@ from remit.cli.screen import Screen, clean, one_line, styled
 #: How many open steps the live table shows.
 _ROWS_MAX = 12
 _REPORT_SECONDS = 1.0
+#: How many characters of what a model says in a step are shown.
+_WORDS_MAX = 60
 
 
 class View:
     """Plain lines, one per event."""
+
+    #: True where what models say as they say it is shown.
+    hears = False
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
@@ -39,6 +44,9 @@ class View:
         step, told = _words(event, self.progress)
         self.screen.say(f"{event['at'][11:19]}  {one_line(step):<24}  {one_line(told)}".rstrip())
 
+    def hear(self, step: str, words: str) -> None:
+        """Take in what a model says in a step."""
+
     def wants_money(self) -> bool:
         """True where the money paid so far should be looked up now."""
         return False
@@ -48,10 +56,13 @@ class View:
 
 
 class LiveView(View):
-    """A progress bar, the steps that run or wait, and the money paid so far; redrawn in place."""
+    """A progress bar, the open steps with what models say in them, and the money paid so far; redrawn in place."""
+
+    hears = True
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
+        self._said: dict[str, str] = {}
         self._paid: list[Mapping[str, Any]] = []
         self._counted = 0
         self._looked_at = 0.0
@@ -74,6 +85,10 @@ class LiveView(View):
 
     def tell(self, event: Event) -> None:
         """The table tells it."""
+
+    def hear(self, step: str, words: str) -> None:
+        """Keep the newest words of each step."""
+        self._said[step] = (self._said.get(step, "") + words)[-_WORDS_MAX:]
 
     def wants_money(self) -> bool:
         """After calls of tools, at most once a second."""
@@ -106,7 +121,8 @@ class LiveView(View):
         table = Table(box=None, pad_edge=False, show_header=False)
         steps = progress.open()
         for step in steps[:_ROWS_MAX]:
-            what = ", ".join(step.rules) if step.status == "waiting" else step.agent
+            said = self._said.get(step.name, "") if step.status == "running" else ""
+            what = ", ".join(step.rules) if step.status == "waiting" else one_line(said) or step.agent
             table.add_row(styled(step.status), Text(one_line(step.name)), Text(one_line(step.target)), Text(what))
         if len(steps) > _ROWS_MAX:
             table.add_row(Text("..."), Text(f"and {len(steps) - _ROWS_MAX} more"), Text(), Text())
@@ -125,7 +141,7 @@ def money(paid: Sequence[Mapping[str, Any]]) -> str:
 
 def _words(event: Event, progress: Progress) -> tuple[str, str]:
     """The step that an event is about, and what to tell."""
-    step = str(event.get("step") or (event["by"] if event["kind"].startswith("plan.") else ""))
+    step = str(event.get("step") or (event["by"] if event["kind"] in _OF_PROPOSER else ""))
     if event["kind"] == "step.suspended":
         step = progress.questions[event["approval"]]
     tell = _TOLD.get(event["kind"])
@@ -140,11 +156,15 @@ def _failed(event: Event) -> str:
     return f"{'refused' if event['refused'] else 'failed'}: {', '.join(event['rules']) or event['code']}"
 
 
+#: Kinds whose `by` is a step.
+_OF_PROPOSER = frozenset({"plan.extended", "plan.rejected"})
 _TOLD: dict[str, Callable[[Event], str]] = {
     "mission.submitted": lambda e: f"{e['workflow']} submitted by {e['principal']} ({e['reader']})",
     "mission.completed": lambda _: "mission completed",
     "mission.failed": lambda e: f"mission failed: {e['code']} {e['detail']}",
     "mission.cancelled": lambda e: f"mission cancelled by {e['by']}",
+    "mission.stopping": lambda e: f"undoes what was done: {e['outcome']} {e['by'] or e['code']}",
+    "undo.planned": lambda e: f"{len(e['steps'])} steps are undone, the last first",
     "plan.proposed": lambda e: f"proposed {len(e['steps'])} steps",
     "plan.extended": lambda e: f"{e['count'] if 'count' in e else len(e['steps'])} steps joined the plan",
     "plan.rejected": lambda e: f"its plan was rejected: {e['faults']}",
@@ -154,6 +174,15 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "step.retried": lambda e: f"tried again, attempt {e['attempt']}",
     "step.interrupted": lambda e: f"interrupted ({e['code']}), goes on later",
     "step.suspended": lambda e: f"asks a person: {', '.join(e['rules'])}",
+    "mission.paused": lambda e: f"paused by {e['by']}{', its clock stands still' if e['stop_clock'] else ''}",
+    "mission.resumed": lambda e: f"goes on, says {e['by']}",
+    "step.skipped": lambda e: f"skipped by {e['by']}",
+    "steps.reopened": lambda e: f"{', '.join(e['steps'])} done again, says {e['by']}",
+    "plan.steered": lambda e: f"{len(e['added'])} steps joined the plan, says {e['by']}",
+    "step.removed": lambda e: f"taken out of the plan by {e['by']}",
+    "step.changed": lambda e: f"given another input by {e['by']}",
     "approval.answered": lambda e: f"answered: {e['verdict']} by {e['by']}",
+    "approval.reminded": lambda _: "still waits: those who are asked are reminded",
+    "approval.escalated": lambda e: f"still waits: {', '.join(e['to'])} may answer now, too",
     "approval.expired": lambda _: "nobody answered in time",
 }

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from remit.clock import Clock
-from remit.drivers import EmbeddedDriver
+from remit.drivers import Driver
 from remit.gateway import Door, Transport, micros_of
 from remit.identity import Authenticator, KeyStorage
 from remit.ids import Ids
 from remit.ledger import Store
 from remit.ledger.seal import Signer
-from remit.registry import Kind, ToolSource
+from remit.missions import OPEN_MAX
+from remit.registry import Kind, Place, StreamOfOthers, ToolSource
+from remit.tools import Tool
+from remit.triggers import Inbox, Outbox
 
 
 @dataclass(slots=True)
@@ -23,7 +26,7 @@ class Core:
     home: Path
     store: Store
     door: Door
-    driver: EmbeddedDriver
+    driver: Driver
     clock: Clock
     ids: Ids
     signer: Signer
@@ -40,11 +43,21 @@ class Core:
     take_lease: Callable[[], Awaitable[None]]
     #: Lets another process drive the home; its next driver takes the lease over.
     let_go: Callable[[], None]
+    #: How many missions of one person may be open at once.
+    missions_open: int = OPEN_MAX
     #: False where a model is configured that may want a key, and none is set.
     model_key_set: bool = True
     #: The model's transport, where one is configured.
     model: Transport | None = None
     transports: dict[str, Transport] = field(default_factory=dict)
+    #: Connects to a trigger's stream of others.
+    open_inbox: Callable[[StreamOfOthers], Awaitable[Inbox]] | None = None
+    #: Connects to where a subscription's events go.
+    open_outbox: Callable[[Place], Awaitable[Outbox]] | None = None
+    #: The secret that a reference names.
+    secret: Callable[[str], Awaitable[str]] | None = None
+    #: Sources that come with Remit, with the tools of each.
+    built_in: Mapping[str, tuple[Transport, tuple[Tool, ...]]] = field(default_factory=dict)
 
     #: True where this process goes on driving while nothing is due.
     _keeps_lease: bool = False

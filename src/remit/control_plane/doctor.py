@@ -9,7 +9,9 @@ from typing import Any
 
 from remit.control_plane.core import Core
 from remit.control_plane.ledger import Ledger
+from remit.control_plane.ways_out import WaysOut
 from remit.errors import RemitError
+from remit.ledger import Shared
 from remit.registry import compare_pins, tools_of
 
 _FREE_BYTES_MIN = 200 * 1024 * 1024
@@ -26,6 +28,7 @@ class Doctor:
         checks = [
             _check("python", ok=True, detail=platform.python_version()),
             _check("sqlite", ok=sqlite3.sqlite_version_info >= (3, 37), detail=sqlite3.sqlite_version),
+            *await self._store(),
             self._permissions(),
             self._space(),
             await self._ledger(),
@@ -34,6 +37,20 @@ class Doctor:
             self._reader(),
         ]
         return {"ok": all(check["ok"] for check in checks), "checks": checks}
+
+    def egress(self) -> dict[str, Any]:
+        """What of this home could go around the door; nothing is asked or reached for it."""
+        return WaysOut(self.core).all()
+
+    async def _store(self) -> list[dict[str, Any]]:
+        """A server that holds the record has settings of its own."""
+        if not isinstance(self.core.store, Shared):
+            return []
+        try:
+            ok, detail = await self.core.store.health()
+        except RemitError as error:
+            ok, detail = False, str(error)
+        return [_check("store", ok=ok, detail=detail)]
 
     def _permissions(self) -> dict[str, Any]:
         keys = self.core.home / "keys"

@@ -7,9 +7,10 @@ from typing import Any
 
 from remit.control_plane.core import Core, iso
 from remit.control_plane.seen import missions_seen, require_seen
+from remit.control_plane.sidecar_records import SidecarRecords
 from remit.errors import InvalidInput, NotFound
 from remit.gateway import leaves, recorded_label, text_of
-from remit.identity import Principal
+from remit.identity import Principal, Right, require
 from remit.ids import MissionId, StepId, StreamId
 from remit.ledger import Entry
 from remit.missions import ActiveMission
@@ -37,6 +38,9 @@ class Explain:
             RightsExceeded: this person does not see the mission.
         """
         mission, step = _parse(what)
+        beside = await self._beside(mission, step, by)
+        if beside is not None:
+            return beside
         await require_seen(self.core, mission, by)
         active = await ActiveMission.load(mission, self.core.store, self.core.door.vault)
         held = active.state.steps.get(step)
@@ -62,6 +66,36 @@ class Explain:
             "why": await self.core.door.vault.open(Pointer(mission, held.why)) if held.why else None,
             "calls": calls,
             "approvals": questions,
+        }
+
+    async def _beside(self, mission: MissionId, step: StepId, by: Principal) -> dict[str, Any] | None:
+        """What is known of a step that a sidecar took: its entries. Values stay sealed in the sidecar's home."""
+        found = await SidecarRecords(self.core).calls_of(mission, step)
+        if found is None:
+            return None
+        require(by, Right.READ_LEDGER)
+        sidecar, entries = found
+        calls = []
+        for entry in entries:
+            told = entry.payload
+            shown = {"entry": entry.ref, "at": iso(entry.at_us), "tool": told.get("tool", ""), "arguments": []}
+            shown |= {"shadow": told.get("shadow")}
+            if entry.kind == "call.refused":
+                calls.append({**shown, "refused": told.get("rule", ""), "why": {"title": told.get("code", "")}})
+            elif entry.kind == "call.permitted":
+                more = {"rules": told.get("rules", []), "leave": told.get("leave", ""), "key": told.get("key", "")}
+                calls.append({**shown, **more, "answer": None})
+        return {
+            "mission": mission,
+            "step": step,
+            "sidecar": sidecar,
+            "status": f"beside the sidecar {sidecar}",
+            "agent": entries[0].actor.removeprefix("agent:") if entries else "",
+            "proposed_by": "",
+            "rules": [],
+            "why": None,
+            "calls": calls,
+            "approvals": [],
         }
 
     async def cost(self, by: Principal, mission: str = "") -> dict[str, Any]:
@@ -144,7 +178,14 @@ class Explain:
             "leave": payload["leave"],
             "key": payload["key"],
             "answer": answer,
+            "uncertain": bool(payload["sink"] and done is None and self._stands_still(active, entry)),
         }
+
+    @staticmethod
+    def _stands_still(active: ActiveMission, entry: Entry) -> bool:
+        """True where nobody waits for the call's outcome any more, or a person is asked for it."""
+        held = active.state.steps.get(StepId(entry.stream.split("/")[2]))
+        return active.state.status.ended or (held is not None and held.code == "effect_uncertain")
 
     def _origins(self, active: ActiveMission, value: Any) -> list[str]:
         """Where the value was seen; of a list or an object, where each value in it was seen."""

@@ -7,8 +7,8 @@ from typing import Any
 from remit.control_plane.core import Core, iso
 from remit.control_plane.resources import Resources
 from remit.errors import InvalidInput, NotFound
+from remit.gateway import halts_stream
 from remit.identity import Principal, Right, require
-from remit.ids import StreamId
 from remit.ledger import Commit, Draft, PutRecord
 
 _SCOPE = re.compile(r"tenant|(agent|tool|mission)/[A-Za-z0-9@._-]{1,200}")
@@ -55,6 +55,6 @@ class Halts:
 
     async def _write(self, scope: str, halt: dict[str, Any] | None, kind: str, by: Principal) -> None:
         core = self.core
-        draft = Draft(StreamId(f"tenant/{core.door.tenant}"), kind, {"scope": scope}, by.actor, core.now_us)
+        draft = Draft(halts_stream(core.door.tenant), kind, {"scope": scope}, by.actor, core.now_us)
         await core.store.commit(Commit((draft,), (PutRecord("halt", scope, halt),)))
         await Resources(core).reload()

@@ -11,7 +11,7 @@ from remit.ledger import Commit, PutRecord
 from remit.ledger.export import Row, extract, full, mission_streams
 from remit.ledger.seal import PublicKey, extend
 from remit.ledger.tree import CompactRange
-from remit.ledger.verify import Verifier
+from remit.ledger.verify import verify_rows
 
 _PAGE = 2000
 
@@ -94,18 +94,7 @@ class Ledger:
 
     async def verify(self) -> dict[str, Any]:
         """Check every stored entry against its chain and the seals; names the first that was touched."""
-        verifier = Verifier(self.core.signer.public)
-        notes = iter(await self._notes())
-        note = next(notes, None)
-        for idx, canonical, digest in await self._all_rows():
-            verifier.entry(idx, canonical, digest)
-            if note is not None and _size(note) == idx:
-                verifier.seal(note)
-                note = next(notes, None)
-        while note is not None:
-            verifier.seal(note)
-            note = next(notes, None)
-        verdict = verifier.finish()
+        verdict = verify_rows(self.core.signer.public, await self._all_rows(), await self._notes())
         return {**asdict(verdict), "first_bad": verdict.first_bad._asdict() if verdict.first_bad else None}
 
     @property
@@ -138,7 +127,3 @@ class Ledger:
         # A head that leaves the store: whoever rewrites the record must rewrite every copy of this file as well.
         with (self.core.home / "seals.log").open("a", encoding="utf-8") as file:
             file.write(note + "\n")
-
-
-def _size(note: str) -> int:
-    return int(note.split("\n", 2)[1])

@@ -2,18 +2,19 @@
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from remit.approvals import ApprovalRecord
 from remit.budgets import mission_balance
 from remit.control_plane.core import Core, iso
+from remit.control_plane.live import told
 from remit.control_plane.seen import missions_seen, require_seen
 from remit.errors import NotFound, StreamMoved
 from remit.identity import Principal, Right, require
-from remit.ids import MissionId, StreamId
-from remit.ledger import Commit, Draft, PutRecord
+from remit.ids import MissionId, StepId, StreamId
+from remit.ledger import Commit, Draft, PutRecord, Write
 from remit.missions import (
     ActiveMission,
     Cancel,
@@ -22,6 +23,7 @@ from remit.missions import (
     StepState,
     Submission,
     decide,
+    release_reserve,
     stream_of,
     submit,
 )
@@ -30,6 +32,8 @@ from remit.state import Pointer
 _PAGE_MAX = 1000
 #: How often a cancellation is decided anew because the mission moved meanwhile.
 _TRIES = 20
+#: What only people or time move.
+_RESTING = frozenset({"waiting", "paused"})
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -39,17 +43,19 @@ class Missions:
 
     core: Core
 
-    async def submit(self, workflow: str, inputs: Mapping[str, Any], by: Principal) -> str:
+    async def submit(self, workflow: str, inputs: Mapping[str, Any], by: Principal, *, priority: str = "normal") -> str:
         """Put a mission on record and return its id; `drive` moves it on.
 
         Raises:
             NotFound: there is no such workflow.
-            InvalidInput: the inputs do not fit it.
+            InvalidInput: the inputs do not fit it, or it may not be so urgent.
             RightsExceeded: this person may not submit missions.
+            Overloaded: this person has too many open missions; it says when to come again.
         """
         core = self.core
         found = core.door.controls.registry.workflow(workflow)
-        return await submit(core.door, core.clock, core.ids, by, Submission(found, inputs, core.reader))
+        asked = Submission(found, inputs, core.reader, priority=priority, open_max=core.missions_open)
+        return await submit(core.door, core.clock, core.ids, by, asked)
 
     async def drive(self, mission: str, by: Principal) -> dict[str, Any]:
         """Drive a mission until it waits for people, stands still or has ended.
@@ -77,6 +83,7 @@ class Missions:
                 "workflow": listed["workflow"],
                 "principal": listed["principal"],
                 "status": listed["status"],
+                "priority": listed.get("priority", "normal"),
                 "waiting_for_people": listed.get("waiting_for_people", 0),
                 "submitted_at": iso(listed["submitted_at_us"]),
                 "ended_at": iso(listed.get("ended_at_us", 0)),
@@ -86,8 +93,9 @@ class Missions:
         ]
 
     async def open(self) -> list[str]:
-        """Every mission that has not ended, for whoever drives them; names only."""
-        return [key for key, listed in await self.core.store.records("mission") if listed["status"] not in _ENDED]
+        """Missions that resources and halts may let go on: those that neither ended nor just wait; names only."""
+        listed = await self.core.store.records("mission")
+        return [key for key, told in listed if told["status"] not in _ENDED and told["status"] not in _RESTING]
 
     async def require_seen(self, mission: str, by: Principal) -> None:
         """Return where this person sees the mission.
@@ -109,17 +117,25 @@ class Missions:
         assert state.submitted is not None
         balance = await self.core.store.balance(mission_balance(mission))
         waiting = bool(state.approvals) and not state.ready and not state.running
+        status = "paused" if state.paused else "waiting" if waiting else state.status.value
+        uncertain = _uncertain(active)
+        status = "paused" if state.paused else "waiting" if waiting else state.status.value
         return {
             "id": mission,
             "workflow": state.submitted.workflow,
             "principal": state.submitted.principal,
             "reader": state.submitted.reader,
-            "status": "waiting" if waiting and not state.status.ended else state.status.value,
+            "status": state.status.value if state.status.ended else status,
             "code": state.code,
-            "detail": state.detail,
+            "detail": " ".join(filter(None, (state.detail, _told(uncertain) if state.status.ended else ""))),
+            "uncertain": uncertain,
             "submitted_at": iso(state.submitted_at_us),
+            "deadline_at": iso(state.deadline_at_us),
+            "paused_by": state.paused.by if state.paused else "",
             "ended_at": iso(state.ended_at_us),
             "inputs": await self._open(mission, state.submitted.inputs) if bodies else None,
+            "undone": list(state.undone),
+            "not_undone": [_why_not_undone(state, name) for name in state.not_undone],
             "steps": [await self._step(mission, step, bodies=bodies) for step in _in_order(state)],
             "approvals": [
                 {"id": approval, "step": asked.proposed[0].id if asked.proposed else asked.step, "rules": asked.rules}
@@ -150,17 +166,7 @@ class Missions:
             if entries or asyncio.get_running_loop().time() >= deadline:
                 break
             await asyncio.sleep(0.05)
-        return [
-            {
-                "seq": entry.seq,
-                "entry": entry.ref,
-                "at": iso(entry.at_us),
-                "kind": entry.kind,
-                "actor": entry.actor,
-                **{key: value for key, value in entry.payload.items() if isinstance(value, (str, int, list))},
-            }
-            for entry in entries
-        ]
+        return [told(entry) for entry in entries]
 
     async def report(self, mission: str, by: Principal) -> dict[str, Any]:
         """The workflow's report of a mission, whatever its state; a workflow without one gives the mission itself.
@@ -179,37 +185,47 @@ class Missions:
         made: dict[str, Any] = getattr(importlib.import_module(module), name)(shown)
         return made
 
-    async def cancel(self, mission: str, by: Principal) -> dict[str, Any]:
-        """Take no new work; outcomes that are under way are still recorded.
+    async def cancel(self, mission: str, by: Principal, *, undo: bool = True) -> dict[str, Any]:
+        """Take no new work; outcomes that are under way are still recorded, and what can be undone is, before it ends.
 
         Raises:
+            NotFound, RightsExceeded: there is no such mission, or this person does not see it or may submit none.
             MissionEnded: it has ended before.
         """
         require(by, Right.SUBMIT)
+        await require_seen(self.core, mission, by)
         active = await self._load(mission)
         for _ in range(_TRIES):
             try:
-                await self._cancel(active, by)
+                status = await self._cancel(active, by, undo=undo)
             except StreamMoved:
                 await active.catch_up(self.core.store)
             else:
-                return {"mission": mission, "status": "cancelled"}
+                return {"mission": mission, "status": status}
         raise StreamMoved(f"{mission} kept moving; it was not cancelled.", hint="Cancel it again, or halt it first.")
 
-    async def _cancel(self, active: ActiveMission, by: Principal) -> None:
+    async def _cancel(self, active: ActiveMission, by: Principal, *, undo: bool) -> str:
         store, now_us = self.core.store, self.core.now_us
+        events = decide(active.state, Cancel(by.id, undo))
+        if not events:
+            return active.state.status.value
+        status = "cancelled" if any(event.closes for event in events) else "undoing"
         drafts = tuple(
-            Draft(active.stream, event.kind, event.payload(), by.actor, now_us, closes=event.closes)
-            for event in decide(active.state, Cancel(by.id))
+            Draft(active.stream, event.kind, event.payload(), by.actor, now_us, event.version, closes=event.closes)
+            for event in events
         )
         listed = await store.record("mission", active.id)
-        writes = [PutRecord("mission", active.id, {**(listed or {}), "status": "cancelled", "waiting_for_people": 0})]
+        writes: list[Write] = [
+            PutRecord("mission", active.id, {**(listed or {}), "status": status, "waiting_for_people": 0}),
+            *release_reserve(self.core.door.tenant, active, events),
+        ]
         for approval in active.state.approvals:
             if found := await store.record("approval", approval):
                 asked = ApprovalRecord.from_json(found)
                 closed = asked.closed("cancelled", "the mission was cancelled", now_us, by=by.id)
                 writes.append(PutRecord("approval", approval, closed.to_json()))
         await store.commit(Commit(drafts, tuple(writes), expect=((active.stream, active.state.version),)))
+        return status
 
     # --- inside
 
@@ -252,6 +268,24 @@ class Missions:
         return {**case, "step": record["step"], "rules": record["rules"], "expires_at": iso(record["expires_at_us"])}
 
 
+def _uncertain(active: ActiveMission) -> list[dict[str, str]]:
+    """Writes of which nobody knows whether they took effect: begun, without an outcome, and under way no more."""
+    state = active.state
+    return [
+        {"step": step, "tool": recorded.permit["tool"], "stream": recorded.stream, "key": recorded.permit["key"]}
+        for step, recorded in active.log.uncertain()
+        if state.status.ended or state.steps[step].code == "effect_uncertain"
+    ]
+
+
+def _told(uncertain: Sequence[Mapping[str, str]]) -> str:
+    """What the end of a mission says of them; names only."""
+    if not uncertain:
+        return ""
+    which = ", ".join(f"{one['tool']} in step {one['step']}" for one in uncertain)
+    return f"It is not known whether these took effect: {which}. Look in the target system."
+
+
 def _in_order(state: MissionState) -> list[StepState]:
     """Each step behind the one that proposed it, those of one plan by name: the same order every time."""
 
@@ -259,3 +293,10 @@ def _in_order(state: MissionState) -> list[StepState]:
         return 0 if held.proposed_by is None else 1 + depth(state.steps[held.proposed_by])
 
     return sorted(state.steps.values(), key=lambda held: (depth(held), held.proposed_by or "", held.step.id))
+
+
+def _why_not_undone(state: MissionState, name: str) -> dict[str, str]:
+    """What stood in the way: how the step that would undo it ended, or how it stood itself."""
+    undoing = next((held for held in state.steps.values() if held.undoes == name), None)
+    held = undoing or state.steps[StepId(name)]
+    return {"step": name, "status": held.status.value, "code": held.code, "undo": undoing.step.id if undoing else ""}

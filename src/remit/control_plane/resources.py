@@ -9,8 +9,8 @@ from remit.budgets import CURRENCY, BudgetDocument, tenant_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.findings import findings
 from remit.control_plane.token_view import read_view
-from remit.errors import InvalidResource, RemitError
-from remit.gateway import Controls, check_filters
+from remit.errors import InvalidResource, PoliciesPushed, RemitError
+from remit.gateway import Controls, check_filters, halts_stream
 from remit.gateway.enforce import MODEL_SOURCE
 from remit.identity import Principal, Right, require
 from remit.ids import StreamId
@@ -34,6 +34,7 @@ from remit.registry import (
     tools_of,
 )
 from remit.resources import Problem, RawResource
+from remit.sidecars import TABLE as BESIDE
 from remit.tools import Tier, Tool
 
 RATES_FILE = "rates.yaml"
@@ -77,12 +78,15 @@ class Resources:
 
         Raises:
             RightsExceeded: this person may not apply resources.
+            PoliciesPushed: this is a sidecar's home.
             InvalidResource, VersionExists: every error at its line; nothing was applied.
         """
         if by is not None:
             require(by, Right.APPLY)
+        if await self.core.store.record(BESIDE, "enrolment") is not None:
+            raise PoliciesPushed
         stored = await self.stored()
-        plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE,))
+        plan = plan_apply(files, stored, self.core.kinds, prompts=prompts, built_in=(MODEL_SOURCE, *self.core.built_in))
         plan.require_valid()
         _check_owner_left(stored, plan)
         tools, pins, warnings = await self._accepted_tools(plan, stored)
@@ -112,23 +116,35 @@ class Resources:
         stored = await self.stored()
         tools = [tool_from_json(value) for _, value in await core.store.records(TOOL_TABLE)]
         tools += await self._model_tools()
+        for name, (transport, brought) in core.built_in.items():
+            core.transports[name] = transport
+            tools += brought
         registry = Registry.build(stored.values(), tools)
         rates = self._rates()
         written = policies_in(stored.values())
         check_filters(kind for policy in written for kind in policy.redact)
         policies = PolicySet.compile(written, rates, registry.names.agents)
+        # First where they stand, then which they are: what comes between is found out by the first intent.
+        halts_at = await self._halts_at()
         halts = frozenset(scope for scope, _ in await core.store.records("halt"))
         standing = tuple(
             StandingApprovalDocument.model_validate(resource.fields).to_standing()
             for resource in stored.values()
             if resource.kind == "StandingApproval"
         )
-        core.door.controls = Controls(registry, policies, halts, standing, rates)
+        core.door.controls = Controls(registry, policies, halts, halts_at, standing, rates)
         core.door.cut_halted()
         core.authenticator.view = await read_view(core.store, core.token_keys, core.authenticator.view)
         for name, source in registry.sources.items():
             if name not in core.transports:
                 core.transports[name] = core.connect(source)
+
+    async def _halts_at(self) -> int:
+        core = self.core
+        stands = core.door.controls.halts_at
+        while further := await core.store.read(halts_stream(core.door.tenant), after=stands):
+            stands = further[-1].seq
+        return stands
 
     async def all(self, kind: str) -> list[dict[str, Any]]:
         """Resources of one kind as they were applied."""
@@ -233,7 +249,8 @@ class Resources:
                     warnings.append(f"{name} cannot be asked for its tools now; those that were accepted stand")
                     continue
                 raise InvalidResource(
-                    f"Tool source {name!r} cannot be asked for its tools. {error}", hint=error.advice
+                    f"Tool source {name!r} cannot be asked for its tools. {error.detail or error.title}",
+                    hint=error.advice,
                 ) from error
             finally:
                 await transport.close()

@@ -139,7 +139,7 @@ class Sessions:
         submitted = active.state.submitted
         if step is None or submitted is None or submitted.workflow != SESSION_WORKFLOW:
             raise NotFound(f"{mission} holds no session.")
-        session = Session(core.driver.performer, active, core.driver.advancer.epoch)
+        session = Session(core.driver.performer, active, core.driver.epoch_of(mission))
         if not session.ended:
             await session.begin()
             self._open[mission] = session

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from remit.budgets import CURRENCY, mission_balance
+from remit.budgets import CURRENCY, mission_balance, token_balance
 from remit.control_plane.core import Core
 from remit.control_plane.missions import Missions
 from remit.errors import (
@@ -196,6 +196,7 @@ class Skills:
             budget_usd_micros=await self._limit(identity, session, version),
             token=identity.token if bounded else "",
             token_budget_usd_micros=identity.budget_usd_micros or 0,
+            tokens_above=identity.bounded_parents if bounded else (),
             ancestry=wanted.ancestry,
             reader=core.reader,
             record={"whose": _whose(identity), "agent": version.name, "context": wanted.context or mission},
@@ -236,7 +237,8 @@ class Skills:
                 raise PriceUnknown(f"The budget of {version.ref} is in {budget.currency}, without a rate.")
             budget = converted
         limits = [budget.micros]
-        for name in (f"token/{identity.token}", mission_balance(session.mission)):
+        tokens = map(token_balance, (identity.token, *identity.bounded_parents))
+        for name in (*tokens, mission_balance(session.mission)):
             balance = await self.core.store.balance(name)
             if balance is not None:
                 limits.append(balance.limit - balance.used - balance.held)

@@ -64,7 +64,8 @@ class Sources:
             advice = error.advice
             if isinstance(error, EgressRefused):
                 advice += " `remit sources add` writes that for you with --allow."
-            raise InvalidInput(f"{name} cannot be asked for its tools. {error}", hint=advice) from error
+            told = error.detail or error.title
+            raise InvalidInput(f"{name} cannot be asked for its tools. {told}", hint=advice) from error
         finally:
             await transport.close()
         if found:

@@ -1,9 +1,10 @@
 """Agents' tokens: issued to an agent on behalf of a person, rotated, revoked, listed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from remit.budgets import token_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.resources import Resources
 from remit.control_plane.token_view import KEYS, REVOKED, TOKENS, require_active, require_agent
@@ -28,7 +29,7 @@ from remit.identity import (
 )
 from remit.identity.revocation import SCOPE
 from remit.ids import StreamId
-from remit.ledger import Commit, Draft, PutRecord
+from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
 from remit.registry import AgentVersion
 
 #: How long after its last token a key is kept, for a process that has not yet heard of the next one.
@@ -105,7 +106,9 @@ class Tokens:
         version = core.door.controls.registry.agent(agent)
         granted = self._granted(version, replace(wish, mission=parent.mission))
         narrowed = narrow(parent, granted, wish, token=core.ids.new("tok"), now_us=core.now_us)
-        return await self._sign(narrowed, parent.actor)
+        # All that is narrowed from one token shares what it may spend: its balance is there before any of them is.
+        shared = [] if parent.budget_usd_micros is None else [_balance_of(parent.token, parent.budget_usd_micros)]
+        return await self._sign(narrowed, parent.actor, shared)
 
     async def revoke(self, scope: str, by: Principal, reason: str = "") -> dict[str, Any]:
         """Refuse from now on: `token/ID`, all tokens so far of `agent/NAME[@VERSION]` or `principal/ID`, or `key/ID`.
@@ -205,7 +208,7 @@ class Tokens:
         if listed["status"] in _ENDED:
             raise MissionEnded(f"{mission} is {listed['status']}.")
 
-    async def _sign(self, identity: AgentIdentity, actor: str) -> dict[str, Any]:
+    async def _sign(self, identity: AgentIdentity, actor: str, besides: Sequence[Write] = ()) -> dict[str, Any]:
         key = await self._current_key(actor)
         identity = replace(identity, key=key.kid, epoch=key.epoch)
         text = issue(identity, self.core.authenticator.issuer, key)
@@ -230,7 +233,7 @@ class Tokens:
             "key": key.kid,
             "jkt": confirmed,
         }
-        await self._write("token.issued", payload, actor, [PutRecord(TOKENS, identity.token, told)])
+        await self._write("token.issued", payload, actor, [PutRecord(TOKENS, identity.token, told), *besides])
         return {
             "token": text,
             "id": identity.token,
@@ -301,13 +304,13 @@ class Tokens:
         kind: str,
         payload: Mapping[str, Any],
         actor: str,
-        writes: list[PutRecord],
+        writes: Sequence[Write],
         *,
         fact: str | None = None,
     ) -> None:
         core = self.core
         gone = await self._expired()
-        mine = {(write.table, write.key) for write in writes}
+        mine = {(write.table, write.key) for write in writes if isinstance(write, PutRecord)}
         pruned = [PutRecord(table, key, None) for table, key in gone if (table, key) not in mine]
         draft = Draft(StreamId(f"tenant/{core.door.tenant}"), kind, payload, actor, core.now_us, fact=fact)
         await core.store.commit(Commit((draft,), (*writes, *pruned)))
@@ -339,6 +342,10 @@ class _Listed:
         self.principal = str(told["principal"])
         self.key = str(told["key"])
         self.issued_at_us = int(told["issued_at_us"])
+
+
+def _balance_of(token: str, limit_usd_micros: int) -> Write:
+    return OpenBalance(token_balance(token), limit_usd_micros)
 
 
 def _seconds(wish: Wish) -> int:

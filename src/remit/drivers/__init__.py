@@ -1,5 +1,9 @@
 """Drivers keep missions moving; the ledger, not the driver, is the truth."""
 
+from remit.drivers.cluster import ClusterDriver, Scheduler, lease_of
+from remit.drivers.counts import WorkerCounts
+from remit.drivers.driver import Driver
 from remit.drivers.embedded import EmbeddedDriver
+from remit.drivers.turns import Flow, Turns
 
-__all__ = ["EmbeddedDriver"]
+__all__ = ["ClusterDriver", "Driver", "EmbeddedDriver", "Flow", "Scheduler", "Turns", "WorkerCounts", "lease_of"]

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from remit.budgets import mission_balance, tenant_balance
-from remit.errors import DriverReplaced, FactExists, RemitError, StoreUnreachable
+from remit.drivers.driver import load
+from remit.drivers.turns import Flow, Turns
+from remit.errors import DriverReplaced, RemitError, StoreUnreachable
 from remit.gateway import micros_of
 from remit.ids import MissionId
 from remit.ledger import Store
@@ -19,6 +21,10 @@ from remit.missions import ActiveMission, Advancer, Performer, Rest
 _LOG = logging.getLogger("remit.driver")
 #: How often the driver looks whether another process wrote, and whether time made something due.
 SWEEP_SECONDS = 0.25
+#: Folded missions that are kept while they rest.
+_IDLE_MAX = 256
+#: What is listed of missions that only people or time move.
+_RESTING = frozenset({"waiting", "paused"})
 
 
 @dataclass(slots=True)
@@ -43,6 +49,15 @@ class EmbeddedDriver:
     _wakes: list[tuple[int, MissionId]] = field(default_factory=list)
     _wake_of: dict[MissionId, int] = field(default_factory=dict)
     _again: set[MissionId] = field(default_factory=set)
+    #: Whose mission is driven next.
+    turns: Turns = field(default_factory=Turns)
+    #: Missions that somebody wants driven and that do not stand in the queue yet, in the order of asking.
+    _wanted: dict[MissionId, None] = field(default_factory=dict)
+    _dispatching: asyncio.Task[None] | None = None
+    #: Missions that rest under a halt, or could not be driven: looked at again when resources or halts change.
+    _standing: set[MissionId] = field(default_factory=set)
+    #: The place in the record up to which was looked for what others wrote.
+    _seen: int = 0
     #: Looks for changes while single missions are driven; `run` looks for itself.
     _lookout: asyncio.Task[None] | None = None
     _sweeping: bool = False
@@ -55,6 +70,10 @@ class EmbeddedDriver:
         epoch = await self.store.take(self.holder)
         for known in (self._active, self._wakes, self._wake_of, self._again, self._failed):
             known.clear()
+        for more in (self._wanted, self._standing):
+            more.clear()
+        self.turns = Turns(self.turns.places)
+        self._seen = await self.store.place()
         # What people changed between the opening of the home and this moment holds from the first call on.
         await self.reload()
         self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed)
@@ -63,7 +82,11 @@ class EmbeddedDriver:
     @property
     def idle(self) -> bool:
         """True where nothing is driven now."""
-        return not self._tasks
+        return not self._tasks and not self._wanted and not len(self.turns)
+
+    def epoch_of(self, mission: MissionId) -> int:  # noqa: ARG002 -- one lease for all missions
+        """The epoch under which this driver drives."""
+        return self.advancer.epoch
 
     @property
     def advancer(self) -> Advancer:
@@ -80,7 +103,11 @@ class EmbeddedDriver:
         """
         task = self._tasks.get(mission)
         if task is None or task.done():
-            task = self._begin(mission)
+            # Somebody waits for it: it goes before the queue, and counts like the others.
+            flow = Flow.of(await self.store.record("mission", mission))
+            task = self._tasks.get(mission)
+            if task is None or task.done():
+                task = self._begin(mission, flow)
         else:
             self._look_again(mission)
         if not self._sweeping:
@@ -96,6 +123,8 @@ class EmbeddedDriver:
         return await self._load(mission)
 
     async def _drive(self, mission: MissionId) -> Rest:
+        #: What its steps began and this drive looked at: whatever stood still there may go on now.
+        begun: set[MissionId] = set()
         while True:
             self._again.discard(mission)
             active = await self._load(mission)
@@ -103,8 +132,36 @@ class EmbeddedDriver:
             self._wake(mission, rest)
             if rest.ended:
                 self._active.pop(mission, None)
+            family = self._tell_family(active, rest, begun)
+            if family and not rest.ended:
+                # What its steps began goes on meanwhile; it is heard here when it ends.
+                nudge = asyncio.ensure_future(active.nudged.wait())
+                try:
+                    await asyncio.wait({*family, nudge}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    nudge.cancel()
+                continue
             if mission not in self._again or rest.ended:
                 return rest
+
+    def _tell_family(self, active: ActiveMission, rest: Rest, begun: set[MissionId]) -> list[asyncio.Task[Rest]]:
+        """Begin what the mission's steps began, and tell the one above of its end; what is under way below it."""
+        submitted = active.state.submitted
+        if rest.ended and submitted is not None and submitted.parent_step:
+            above = MissionId(submitted.parent)
+            if above in self._active and (heard := self._active[above].children_ended) is not None:
+                heard.add(active.id)
+            self._spawn(above)
+        under_way = []
+        flow = Flow(submitted.principal, submitted.priority) if submitted is not None else Flow("", "normal")
+        for child in map(MissionId, active.state.children.values()):
+            if rest.ended or child not in begun:
+                begun.add(child)
+                self._stand_in_line(child, flow)
+            task = self._tasks.get(child)
+            if task is not None and not task.done():
+                under_way.append(task)
+        return under_way
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drive all missions until `stop` is set.
@@ -124,6 +181,7 @@ class EmbeddedDriver:
         while not stop.is_set():
             for mission in sorted(pending):
                 self._spawn(MissionId(mission))
+            self._forget_idle()
             self._raise_fatal()
             try:
                 async with asyncio.timeout(SWEEP_SECONDS):
@@ -134,7 +192,16 @@ class EmbeddedDriver:
     async def _left_to_do(self) -> set[str]:
         """Missions that have not ended, and those that ended while a crash left money held for them."""
         listed = dict(await self.store.records("mission"))
-        left = {mission for mission, told in listed.items() if not _ended(told)}
+        heads = {stream.removeprefix("mission/"): seq for stream, seq in await self.store.heads("mission/")}
+        left = set()
+        for mission, told in listed.items():
+            if _ended(told):
+                continue
+            if told["status"] in _RESTING and told.get("version") == heads.get(mission):
+                # It rests as it is listed: time alone may make something due, and it is not even read before.
+                self._wake_at(MissionId(mission), told.get("wake_at_us"))
+            else:
+                left.add(mission)
         if await self._held(tenant_balance(self.performer.door.tenant)):
             left |= {mission for mission in listed if await self._held(mission_balance(mission))}
         return left
@@ -151,6 +218,9 @@ class EmbeddedDriver:
         """Give up what is under way; it goes on from its tape under the next driver."""
         if self._lookout is not None:
             self._lookout.cancel()
+        if self._dispatching is not None:
+            self._dispatching.cancel()
+        self._wanted.clear()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -189,15 +259,46 @@ class EmbeddedDriver:
         if task is not None and not task.done():
             self._look_again(mission)
             return
-        if not any(_fatal(error) for _, error in self._failed):
+        if self.turns.waits(mission):
+            return
+        self._wanted[mission] = None
+        if self._dispatching is None or self._dispatching.done():
+            self._dispatching = asyncio.create_task(self._dispatch())
+
+    async def _dispatch(self) -> None:
+        """Let what is wanted stand in line, and begin with whoever has a turn."""
+        while self._wanted:
+            mission = next(iter(self._wanted))
+            try:
+                flow = Flow.of(await self.store.record("mission", mission))
+            except RemitError as error:
+                self._failed.append((mission, error))
+                return
+            self._wanted.pop(mission, None)
+            self._stand_in_line(mission, flow)
+
+    def _stand_in_line(self, mission: MissionId, flow: Flow) -> None:
+        task = self._tasks.get(mission)
+        if task is not None and not task.done():
+            self._look_again(mission)
+        else:
+            self.turns.want(mission, flow)
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        while not any(_fatal(error) for _, error in self._failed) and (mission := self.turns.next()) is not None:
             self._begin(mission)
 
-    def _begin(self, mission: MissionId) -> asyncio.Task[Rest]:
+    def _begin(self, mission: MissionId, flow: Flow | None = None) -> asyncio.Task[Rest]:
+        if flow is not None:
+            self.turns.take(mission, flow)
         task = self._tasks[mission] = asyncio.create_task(self._drive(mission))
 
         def over(done: asyncio.Task[Rest]) -> None:
             if self._tasks.get(mission) is done:
                 del self._tasks[mission]
+                self.turns.leave(mission)
+                self._take_turns()
             if not done.cancelled() and (error := done.exception()) is not None:
                 self._failed.append((mission, error))
 
@@ -210,14 +311,35 @@ class EmbeddedDriver:
             if _fatal(error) or not isinstance(error, RemitError):
                 raise error
             _LOG.error("mission %s stands still: %s", mission, error.code)
+            self._standing.add(mission)
         self._failed.clear()
 
     def _wake(self, mission: MissionId, rest: Rest) -> None:
-        if rest.wake_at_us is None or rest.ended:
+        self._wake_at(mission, None if rest.ended else rest.wake_at_us)
+        if rest.halted and not rest.ended:
+            self._standing.add(mission)
+        else:
+            self._standing.discard(mission)
+
+    def _wake_at(self, mission: MissionId, wake_at_us: int | None) -> None:
+        if wake_at_us is None:
             self._wake_of.pop(mission, None)
-        elif self._wake_of.get(mission) != rest.wake_at_us:
-            self._wake_of[mission] = rest.wake_at_us
-            heappush(self._wakes, (rest.wake_at_us, mission))
+        elif self._wake_of.get(mission) != wake_at_us:
+            self._wake_of[mission] = wake_at_us
+            heappush(self._wakes, (wake_at_us, mission))
+
+    def _forget_idle(self) -> None:
+        """Let folded missions go that rest: a week's wait takes a place in no memory."""
+        idle = len(self._active) - _IDLE_MAX
+        if idle <= 0:
+            return
+        for mission in [one for one, held in self._active.items() if self._may_be_forgotten(one, held)][:idle]:
+            del self._active[mission]
+            self.advancer.forget(mission)
+
+    def _may_be_forgotten(self, mission: MissionId, held: ActiveMission) -> bool:
+        # An agent outside works on its mission's own object.
+        return mission not in self._tasks and not held.state.connected
 
     def _awake(self) -> set[str]:
         """What time alone has made due; the cost does not grow with the missions that wait."""
@@ -233,31 +355,25 @@ class EmbeddedDriver:
     async def _sweep(self) -> set[str]:
         """What another process or time alone has made due."""
         due = self._awake()
+        place = await self.store.place()
         if await self.store.changed():
             await self.reload()
-            due |= {mission for mission, listed in await self.store.records("mission") if not _ended(listed)}
+            moved = await self.store.heads("mission/", after_idx=self._seen)
+            due |= {stream.removeprefix("mission/") for stream, _ in moved}
+            due |= self._standing
+            # What is under way hears of halts and resources, too.
+            due |= set(self._under_way())
+        self._seen = place
         return due
 
     async def _load(self, mission: MissionId) -> ActiveMission:
         active = self._active.get(mission)
         if active is None:
-            door = self.performer.door
-            active = await ActiveMission.load(mission, self.store, door.vault)
-            await self._recover(active)
+            active = await load(mission, self.performer.door, self.store, self.advancer.epoch)
             self._active[mission] = active
         else:
             await active.catch_up(self.store)
         return active
-
-    async def _recover(self, active: ActiveMission) -> None:
-        """Settle what a crash left open; the driver before this one may still be recording outcomes meanwhile."""
-        while True:
-            try:
-                await self.performer.door.recover(self.advancer.epoch, active.log)
-            except FactExists:
-                await active.catch_up_calls(self.store)
-            else:
-                return
 
 
 def _fatal(error: BaseException | None) -> bool:

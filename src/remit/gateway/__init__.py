@@ -9,19 +9,39 @@ from remit.gateway.arguments import check_arguments
 from remit.gateway.call import UNBOUND, Bounds, Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
 from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.controls import Controls
-from remit.gateway.enforce import Answer, Door, RunTape, micros_of
+from remit.gateway.enforce import Door
+from remit.gateway.fair import FairQueue
 from remit.gateway.flow import Known, check_flow, leaves, text_of
 from remit.gateway.guard import HAND_OFFS_MIN, HandOff, LoopGuard, check_hand_offs, check_recursion
+from remit.gateway.halts import halts_stream
 from remit.gateway.labels import recorded_label
 from remit.gateway.limits import Admission
+from remit.gateway.live import Listener, Live, Piece
 from remit.gateway.redact import Redaction, check_filters
-from remit.gateway.transport import Checking, Delegating, Line, Priced, Relay, Streaming, ToolResult, Transport, Usage
+from remit.gateway.transport import (
+    Asker,
+    Checking,
+    Delegating,
+    Effects,
+    Line,
+    OnBehalf,
+    Priced,
+    Recording,
+    Relay,
+    Streaming,
+    ToolResult,
+    Transport,
+    Usage,
+    transport_of,
+)
+from remit.gateway.way import Answer, RunTape, micros_of
 
 __all__ = [
     "HAND_OFFS_MIN",
     "UNBOUND",
     "Admission",
     "Answer",
+    "Asker",
     "Bounds",
     "Call",
     "CallLog",
@@ -30,15 +50,22 @@ __all__ = [
     "Controls",
     "Delegating",
     "Door",
+    "Effects",
+    "FairQueue",
     "HandOff",
     "Interrupted",
     "Known",
     "Leave",
     "Line",
+    "Listener",
+    "Live",
     "LoopGuard",
+    "OnBehalf",
+    "Piece",
     "Priced",
     "Question",
     "Recorded",
+    "Recording",
     "Redaction",
     "Relay",
     "RunTape",
@@ -52,10 +79,12 @@ __all__ = [
     "check_flow",
     "check_hand_offs",
     "check_recursion",
+    "halts_stream",
     "leaves",
     "micros_of",
     "place_of",
     "recorded_label",
     "step_stream",
     "text_of",
+    "transport_of",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from remit.gateway.transport import Line
 from remit.ids import ApprovalId, MissionId, PrincipalId, StepId, StreamId
+from remit.policy import PATIENT, Patience
 
 
 def step_stream(mission: MissionId, step: StepId, attempt: int) -> StreamId:
@@ -25,6 +26,10 @@ class Bounds:
     budget_usd_micros: int = 0
     #: The mission whose budget must cover the call as well: an agent that works in it asked for this one.
     parent: str = ""
+    #: The missions above that one, the nearest first: their budgets must cover it too.
+    further: tuple[str, ...] = ()
+    #: The tokens from which `token` was narrowed and that bound spending too.
+    tokens_above: tuple[str, ...] = ()
 
 
 #: Of a call that came with no token.
@@ -59,6 +64,12 @@ class Caller:
     #: The skills that led here, this step's own included, the outermost first, each as `SKILL@MISSION/STEP`, or as it
     #: was told by whoever handed the work on; an agent elsewhere is told them.
     ancestry: tuple[str, ...] = ()
+    #: The first attempt since a person had the step done again: a write that its tool refused before is made anew.
+    first_attempt: int = 1
+    #: The most turns of models in the mission, of all its agents; 0 for no bound of its own.
+    mission_turns_max: int = 0
+    #: What was held in the mission for this step's calls when the step that it undoes began, in US dollar micro-units.
+    reserve_usd_micros: int = 0
 
     @property
     def agent_name(self) -> str:
@@ -108,6 +119,8 @@ class Call:
     sealed: str = ""
     #: Where the source's words and questions go meanwhile; not on record.
     line: Line | None = None
+    #: When the caller will not wait any longer for the answer; 0 for what the source's own limit says.
+    timeout_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,7 @@ class Suspended(BaseException):
         approvers: tuple[str, ...],
         expires_hours: int,
         about: str = "approval",
+        patience: Patience = PATIENT,
     ) -> None:
         super().__init__(f"{call.tool} waits for a person")
         self.call = call
@@ -143,6 +157,7 @@ class Suspended(BaseException):
         self.approvers = approvers
         self.expires_hours = expires_hours
         self.about = about
+        self.patience = patience
 
 
 class Interrupted(BaseException):

@@ -4,7 +4,7 @@ Everything here can be rebuilt from the ledger, and is, when a mission is taken 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from remit.gateway.guard import LoopGuard
 from remit.gateway.labels import recorded_label
 from remit.ids import StepId, StreamId
 from remit.ledger import Entry
-from remit.tools import NOTHING_READ, Label, Origin
+from remit.tools import NOTHING_READ, Label, Origin, Tool
 
 
 @dataclass(slots=True)
@@ -25,6 +25,8 @@ class Recorded:
     attempt: int
     #: `call.done` payload; None while the effect is unknown.
     done: Mapping[str, Any] | None = None
+    #: Where the outcome stands in the tenant's whole record.
+    done_idx: int = 0
 
 
 @dataclass(slots=True)
@@ -51,9 +53,14 @@ class CallLog:
         self._acted: defaultdict[StepId, set[str]] = defaultdict(set)
         self._pending: dict[str, tuple[tuple[int, str], str]] = {}
         self._read: dict[StepId, Label] = {}
+        #: Tools that a person added to the mission's plan, with the pin under which they did.
+        self._added: dict[str, str] = {}
         self.tokens_in = 0
         self.tokens_out = 0
         self.used_usd_micros = 0
+        #: What undoing steps drew of the money that was held for them.
+        self.drawn: Counter[StepId] = Counter()
+        self._drawing: Counter[StepId] = Counter()
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry of a step stream."""
@@ -80,9 +87,37 @@ class CallLog:
             amount, payee = self._pending.pop(key)
             self._move(amount, payee, -1)
 
+    @property
+    def reserving(self) -> bool:
+        """True while an amount was weighed that does not stand on record yet."""
+        return bool(self._pending)
+
     def read(self, step: StepId) -> Label:
         """The join of all that the step's calls have read."""
         return self._read.get(step, NOTHING_READ)
+
+    def added(self, tool: Tool) -> bool:
+        """True where a person let this mission read with a tool that its plan does not name, as it stands now."""
+        return not tool.tells and self._added.get(tool.name) == tool.pin
+
+    def added_of(self, tools: Mapping[str, Tool]) -> list[Tool]:
+        """Those of these tools, by name, that a person let this mission read with."""
+        return [tool for name in self._added if (tool := tools.get(name)) is not None and self.added(tool)]
+
+    @property
+    def drawn_in_all(self) -> int:
+        """What undoing drew so far of the money that was held for it, in micro-units."""
+        return sum(self.drawn.values())
+
+    def draw(self, step: StepId, reserve: int, worst: int) -> int:
+        """Take up to `worst` of what is left of the step's reserve; `drew` must follow, as calls at once share it."""
+        taken = min(worst, max(reserve - self.drawn[step] - self._drawing[step], 0))
+        self._drawing[step] += taken
+        return taken
+
+    def drew(self, step: StepId, taken: int) -> None:
+        """The permit that draws it is on record, or was not given."""
+        self._drawing[step] -= taken
 
     def open_reads(self) -> list[Recorded]:
         """Permitted reads and model calls without an outcome: a crash lost them, and they are made again."""
@@ -116,6 +151,17 @@ class CallLog:
         last = [self._calls[step, key][-1] for key in self._writes[step]]
         return [recorded for recorded in last if recorded.done is None]
 
+    def uncertain(self) -> list[tuple[StepId, Recorded]]:
+        """Every permitted write of the mission without an outcome, by step, in order."""
+        return [(step, recorded) for step in self._writes for recorded in self.open_writes(step)]
+
+    def turns_of(self, step: StepId) -> Iterator[Recorded]:
+        """The step's calls of models that were answered, the newest first."""
+        for (name, _), tries in reversed(self._calls.items()):
+            done = tries[-1].done
+            if name == step and tries[-1].permit["model"] and done is not None and done["ok"]:
+                yield tries[-1]
+
     def acted(self, step: StepId) -> int:
         """How many different writes the step was permitted; the same one again is no further progress."""
         return len(self._acted[step])
@@ -133,6 +179,14 @@ class CallLog:
         """Keys of the step's permitted writes, in order, without those that certainly did nothing."""
         return [key for key, stands in self._writes[step].items() if stands]
 
+    def writes_upto(self, step: StepId, idx: int) -> list[str]:
+        """Keys of the step's writes whose outcome stands at this place of the record or before it."""
+        return [key for key in self._writes[step] if 0 < self._calls[step, key][-1].done_idx <= idx] if idx else []
+
+    def last_effect(self, step: StepId) -> int:
+        """The place in the record of the step's last write with an outcome; 0 for none."""
+        return max((self._calls[step, key][-1].done_idx for key in self._writes[step]), default=0)
+
     def _permitted(self, entry: Entry) -> None:
         permit = entry.payload
         _, _, step, attempt = entry.stream.split("/")
@@ -140,11 +194,14 @@ class CallLog:
         if permit["try"] <= len(tries):
             return  # folded already: tries are counted from 1
         tries.append(Recorded(permit, entry.stream, int(attempt)))
+        self.drawn[StepId(step)] += permit.get("drawn", 0)
         if permit["sink"]:
             self._writes[StepId(step)][permit["key"]] = True
             self._acted[StepId(step)].add(permit["action"])
             if permit["amount"]:
                 self._move(permit["amount"], permit["payee"], 1)
+        if permit.get("added"):
+            self._added[permit["tool"]] = permit["pin"]
         if permit["model"]:
             self.turns[entry.actor] += 1
 
@@ -155,7 +212,7 @@ class CallLog:
         recorded = tries[done["try"] - 1]
         if recorded.done is not None:
             return  # folded already
-        recorded.done = done
+        recorded.done, recorded.done_idx = done, entry.idx
         permit = recorded.permit
         if permit["sink"] and recorded is tries[-1]:
             self._writes[StepId(step)][permit["key"]] = bool(done["result"])

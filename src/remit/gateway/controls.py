@@ -16,6 +16,8 @@ class Controls:
     policies: PolicySet
     #: Scopes that stand still: `tenant`, `agent/NAME@VERSION`, `agent/NAME`, `tool/NAME`, `mission/ID`.
     halts: frozenset[str] = field(default_factory=frozenset)
+    #: Where the stream of halts stood when these were read.
+    halts_at: int = 0
     standing: tuple[StandingApproval, ...] = ()
     rates: Rates | None = None
 

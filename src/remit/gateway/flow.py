@@ -65,6 +65,16 @@ def check_flow(
     return questions
 
 
+def origins_of(
+    arguments: Mapping[str, Any], known: Mapping[str, list[Known]], digest: Any
+) -> Iterator[tuple[str, set[Origin]]]:
+    """Each argument, and the origins that all of its values have on record."""
+    for name, value in arguments.items():
+        if value is not None:
+            seen = [_seen(known, digest(text_of(leaf))) for _, leaf in leaves(value)]
+            yield name, set.intersection(*seen) if seen else set()
+
+
 def fields_seen(tool: Tool, content: Any) -> Iterator[tuple[Origin, str, str]]:
     """Origin, field and text of each value in an answer that a sink may later be given."""
     if tool.directory:

@@ -53,10 +53,7 @@ def remedy_for(
 def _not_granted(no: RemitError, caller: Caller, tool: str, _controls: Controls) -> str:
     if no.rule == "agent_grant":
         return _new_version(caller, {"tools": [tool]}, "granted the tool beside those that it has")
-    if no.rule != "mission_grant":
-        return ""  # a token is no resource: another one is asked for
-    note = "WORKFLOW is that of this mission; beside the tools that stand there. It holds for new missions."
-    return sketch("Workflow", "WORKFLOW", {"tools": [tool]}, note)
+    return ""  # a token is no resource: another one is asked for
 
 
 def _rights(no: RemitError, caller: Caller, tool: str, _controls: Controls) -> str:

@@ -1,11 +1,15 @@
 """The port to whatever carries a call to its tool or model, and what comes back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Any, Protocol, cast, runtime_checkable
 
+from remit.identity import Behalf
+from remit.ids import MissionId, PrincipalId, StepId, StreamId
+from remit.ledger import Draft, Write
 from remit.quantities import Money
-from remit.tools import Tool
+from remit.tools import NOTHING_READ, Label, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,20 @@ class Usage:
     cost: Money | None = None
     tokens_in: int = 0
     tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a tool of Remit's own changes in the record: durable with the call's outcome, or not at all."""
+
+    entries: tuple[Draft, ...] = ()
+    writes: tuple[Write, ...] = ()
+    #: Streams that must stand exactly here; where one has moved the call is carried out anew, on what is there now.
+    expect: tuple[tuple[StreamId, int], ...] = ()
+    #: Of what is answered: the label under which it was kept.
+    label: Label = NOTHING_READ
+    #: Place in the record up to which the step's own effects are part of a state that was read; 0 for none.
+    upto: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,29 @@ class ToolResult:
     #: The answer as it came, for a caller that speaks the source's own protocol (MCP: the result with its content
     #: blocks, or `{"error": ...}`); None where `content` says it all. Whoever changes `content` drops this.
     raw: Mapping[str, Any] | None = None
+    #: The catalogue's code of `error`, and the rule that spoke; only for tools of Remit's own.
+    code: str = ""
+    rule: str = ""
+    effects: Effects | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose call a tool of Remit's own answers."""
+
+    tenant: str
+    principal: PrincipalId
+    mission: MissionId
+    step: StepId
+    #: `NAME@VERSION`.
+    agent: str
+    #: The stream of the step's attempt.
+    stream: StreamId
+    #: What the work has read so far.
+    read: Label
+    #: Place in the record of the step's last effect; 0 for none.
+    upto: int
+    at_us: int
 
 
 class Line(Protocol):
@@ -83,6 +124,32 @@ class Relay(Protocol):
 
     async def hang_up(self, owner: str) -> None:
         """End the owner's session with the source; of all owners whose names begin so, where it ends with `|`."""
+        ...
+
+
+@runtime_checkable
+class OnBehalf(Protocol):
+    """A source that is called with what is one person's: each has a transport of their own."""
+
+    def on_behalf_of(self, behalf: Behalf) -> "Transport":
+        """The person's transport.
+
+        Raises:
+            ToolUnavailable: too many people use the source at once.
+        """
+        ...
+
+    def everyone(self) -> Iterable["Transport"]:
+        """The transports of all who used it lately, and Remit's own."""
+        ...
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """A transport whose tools change nothing but Remit's own record."""
+
+    async def record(self, asker: Asker, tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
+        """Say what the call would write, and answer it; the door writes it together with the outcome."""
         ...
 
 
@@ -171,3 +238,20 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Let go of processes and connections."""
         ...
+
+
+def transport_of(transports: Mapping[str, Transport], source: str, behalf: Behalf) -> Transport | None:
+    """What carries calls to a source for this person and agent; None where the source is not connected.
+
+    Raises:
+        ToolUnavailable: too many people use the source at once.
+    """
+    transport = transports.get(source)
+    if transport is not None and _is_personal(type(transport)):
+        return cast("OnBehalf", transport).on_behalf_of(behalf)
+    return transport
+
+
+@lru_cache(maxsize=64)
+def _is_personal(transport: type) -> bool:
+    return issubclass(transport, OnBehalf)

@@ -18,6 +18,7 @@ from remit.identity.replay import NonceMemory, Nonces
 from remit.identity.revocation import Revocations
 from remit.identity.rights import ROLES, Right, require, rights_of
 from remit.identity.signature import Request, sign
+from remit.identity.subject import Behalf, SubjectKey
 from remit.identity.token import (
     SECONDS_DEFAULT,
     SECONDS_MAX,
@@ -35,6 +36,7 @@ __all__ = [
     "SECONDS_MIN",
     "AgentIdentity",
     "Authenticator",
+    "Behalf",
     "ConfirmationKey",
     "Delegation",
     "Granted",
@@ -50,6 +52,7 @@ __all__ = [
     "RequestSigner",
     "Revocations",
     "Right",
+    "SubjectKey",
     "TokenView",
     "ToolPattern",
     "Wish",

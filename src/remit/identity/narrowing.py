@@ -86,6 +86,7 @@ def narrow(parent: AgentIdentity, granted: Granted, wish: Wish, *, token: str, n
         expires_at_us=_end(parent, wish, now_us),
         confirmed=wish.confirmed,
         parents=(*parent.parents, parent.token),
+        bounded_parents=(*parent.bounded_parents, *([] if parent.budget_usd_micros is None else [parent.token])),
     )
 
 

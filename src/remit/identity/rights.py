@@ -16,6 +16,7 @@ class Right(StrEnum):
     HALT = "halt"
     APPROVE = "answer approvals"
     READ_LEDGER = "read the ledger"
+    ERASE = "erase memory, and hold it back from erasure"
     TOKENS = "issue agents' tokens for others"
 
 

@@ -80,6 +80,8 @@ class _Claims(BaseModel):
     skills: tuple[_Name, ...] = Field(max_length=_NAMES_MAX)
     tools: tuple[ToolPattern, ...] = Field(max_length=_NAMES_MAX)
     budget_usd_micros: Annotated[StrictInt, Field(ge=0)] | None = None
+    #: Those of `parents` that bound spending: what is spent under this token is spent under them.
+    bounded_parents: tuple[_Name, ...] = Field((), max_length=_AGENTS_MAX)
     cnf: _Confirmed | None = None
 
 
@@ -112,6 +114,8 @@ class AgentIdentity:
     confirmed: ConfirmationKey | None = None
     #: Tokens from which this one was narrowed, the first one first.
     parents: tuple[str, ...] = ()
+    #: Those of `parents` that bound spending.
+    bounded_parents: tuple[str, ...] = ()
 
     @property
     def root(self) -> str:
@@ -179,6 +183,7 @@ def issue(identity: AgentIdentity, issuer: str, key: SigningKey) -> str:
         "epoch": key.epoch,
         "chain": identity.chain,
         "parents": identity.parents,
+        "bounded_parents": identity.bounded_parents or None,
         "mission": identity.mission,
         "skills": identity.skills,
         "tools": identity.tools,
@@ -316,4 +321,5 @@ def _identity(claims: _Claims, key: SigningKey) -> AgentIdentity:
         epoch=claims.epoch,
         confirmed=confirmed,
         parents=claims.parents,
+        bounded_parents=claims.bounded_parents,
     )

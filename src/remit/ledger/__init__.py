@@ -5,6 +5,7 @@ An entry is never updated. Stores are adapters of `Store`; what they accept is d
 
 from remit.ledger.entry import GENESIS, Draft, Entry, leaf_hash, parse
 from remit.ledger.journal import (
+    HOME_LEASE,
     Balance,
     Commit,
     Journal,
@@ -15,13 +16,17 @@ from remit.ledger.journal import (
     PutRecord,
     Records,
     Rows,
+    Shared,
     Store,
     Write,
 )
+from remit.ledger.remembered import RememberedView
+from remit.ledger.stored import after_prefix, stored_entry
 from remit.ledger.writer import Batch, Head, Result, View, settle
 
 __all__ = [
     "GENESIS",
+    "HOME_LEASE",
     "Balance",
     "Batch",
     "Commit",
@@ -35,12 +40,16 @@ __all__ = [
     "PutBlob",
     "PutRecord",
     "Records",
+    "RememberedView",
     "Result",
     "Rows",
+    "Shared",
     "Store",
     "View",
     "Write",
+    "after_prefix",
     "leaf_hash",
     "parse",
     "settle",
+    "stored_entry",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from remit.ids import StreamId
 from remit.ledger.entry import Draft, Entry
@@ -48,16 +48,23 @@ class MoveBalance:
 Write = PutBlob | PutRecord | OpenBalance | MoveBalance
 
 
+#: The lease of whoever drives all missions of a home; where many drive, each mission has a lease of its own.
+HOME_LEASE = "home"
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What becomes durable together or not at all."""
 
     entries: tuple[Draft, ...] = ()
     writes: tuple[Write, ...] = ()
-    #: Decisions: the streams must stand exactly here.
+    #: The streams must stand exactly here, whether the commit writes to them or not. Decisions name their own stream;
+    #: intents name the tenant's stream of halts, so that none is written after a halt that its process has not seen.
     expect: tuple[tuple[StreamId, int], ...] = ()
     #: Decisions, claims and intents of a driver: its lease's epoch must be the current one.
     epoch: int | None = None
+    #: Which lease `epoch` counts.
+    lease: str = HOME_LEASE
     #: Claims and intents: these streams must not be closed.
     open: tuple[StreamId, ...] = ()
 
@@ -79,7 +86,7 @@ class Journal(Protocol):
         """Make `commit` durable and return its entries in their places.
 
         Raises:
-            StreamMoved: a decision was taken on an older head.
+            StreamMoved: a decision was taken on an older head, or an intent before a halt.
             FactExists: one of the facts is on record already.
             MissionEnded: a claim or an intent on a closed stream.
             DriverReplaced: this epoch is over.
@@ -128,10 +135,34 @@ class Records(Protocol):
 
 
 class Lease(Protocol):
-    """Who drives this home."""
+    """Who drives."""
 
-    async def take(self, holder: str) -> int:
-        """Take the lease over from whoever has it and return the new epoch; older epochs are refused from now on."""
+    async def take(self, holder: str, lease: str = HOME_LEASE) -> int:
+        """Take a lease over from whoever has it and return its new epoch; older epochs are refused from now on.
+
+        A lease that nobody ever took stands at 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A store to which processes on several machines write: a lock in one home's folder is not seen by the others."""
+
+    async def hold(self) -> None:
+        """Be the one that drives this home, until `release` or the end of this process; a courtesy, no proof.
+
+        Raises:
+            HomeBusy: another process drives it.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let another process drive it."""
+        ...
+
+    async def health(self) -> tuple[bool, str]:
+        """Whether the server keeps what it confirms, and what there is to know of it, in words."""
         ...
 
 
@@ -140,6 +171,14 @@ class Store(Journal, Rows, Records, Lease, Protocol):
 
     async def changed(self) -> bool:
         """True where another process has written since this was last asked."""
+        ...
+
+    async def place(self) -> int:
+        """The place of the last entry; 0 where there is none."""
+        ...
+
+    async def heads(self, prefix: str, *, after_idx: int = 0) -> Sequence[tuple[StreamId, int]]:
+        """Each stream with this prefix that was written after this place, and the number of its last entry, by name."""
         ...
 
     async def close(self) -> None:

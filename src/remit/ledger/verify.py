@@ -57,6 +57,22 @@ class Verdict:
         return cls(ok=False, entries=0, sealed=0, unsealed=0, first_bad=Bad(line, None, None, reason))
 
 
+def verify_rows(key: PublicKey, rows: Iterable[tuple[int, bytes, str]], notes: Iterable[str]) -> Verdict:
+    """The verdict on a whole record as a store holds it: its rows in order, and its seals by their size."""
+    verifier = Verifier(key)
+    seals = iter(notes)
+    note = next(seals, None)
+    for idx, canonical, digest in rows:
+        verifier.entry(idx, canonical, digest)
+        if note is not None and int(note.split("\n", 2)[1]) == idx:
+            verifier.seal(note)
+            note = next(seals, None)
+    while note is not None:
+        verifier.seal(note)
+        note = next(seals, None)
+    return verifier.finish()
+
+
 class Verifier:
     """Checks a record entry by entry.
 

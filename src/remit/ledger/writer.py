@@ -42,8 +42,8 @@ class View(Protocol):
         """True where the stream holds an entry with this fact."""
         ...
 
-    def epoch(self) -> int:
-        """The current lease's epoch."""
+    def epoch(self, lease: str) -> int:
+        """A lease's current epoch; 0 where nobody ever took it."""
         ...
 
     def balance(self, name: str) -> Balance | None:
@@ -87,7 +87,7 @@ class _Writer:
         self.tenant = tenant
         self.batch = Batch()
         self.facts: set[tuple[StreamId, str]] = set()
-        self.epoch: int | None = None
+        self.epochs: dict[str, int] = {}
         self.idx = -1
 
     def accept(self, commit: Commit) -> tuple[Entry, ...]:
@@ -109,10 +109,11 @@ class _Writer:
 
     def _check(self, commit: Commit) -> None:
         if commit.epoch is not None:
-            if self.epoch is None:
-                self.epoch = self.view.epoch()
-            if commit.epoch != self.epoch:
-                raise DriverReplaced(f"Epoch {commit.epoch} is over; the lease is at {self.epoch}.")
+            standing = self.epochs.get(commit.lease)
+            if standing is None:
+                standing = self.epochs[commit.lease] = self.view.epoch(commit.lease)
+            if commit.epoch != standing:
+                raise DriverReplaced(f"Epoch {commit.epoch} is over; the lease {commit.lease} is at {standing}.")
         for stream in commit.open:
             if self.head(stream).closed:
                 raise MissionEnded(f"{stream} is closed.")

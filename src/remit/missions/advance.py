@@ -1,22 +1,32 @@
 """Moving one mission on: decide what is due, name the steps that are ready, carry them out, until it waits or ends."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+import math
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from heapq import nsmallest
+from functools import partial
 from typing import Literal
 
 from remit.approvals import ApprovalRecord
-from remit.errors import Halted, MissionEnded, RemitError, StreamMoved
+from remit.errors import Halted, MissionEnded, RemitError, StoreUnreachable, StreamMoved
 from remit.gateway import micros_of
 from remit.identity import covers
 from remit.ids import StepId
 from remit.ledger import Commit, Draft, PutRecord, Records
 from remit.missions.active import ActiveMission
-from remit.missions.decide import RETRY_SECONDS_MAX, Proceed, decide, wake_at_us
-from remit.missions.events import Event
+from remit.missions.decide import Proceed, decide, wake_at_us
+from remit.missions.event import Event
+from remit.missions.family import end_with_parent, hear_children
+from remit.missions.notices import listed_notices
+from remit.missions.parking import unheard
 from remit.missions.perform import Performer
-from remit.missions.state import EXPIRED, UNANSWERED, MissionState, StepState
+from remit.missions.ready import ReadyQueue
+from remit.missions.reserve import release_reserve
+from remit.missions.state import EXPIRED, UNANSWERED, MissionState, MissionStatus
+
+#: What is due at an instant is decided this long after it.
+_MOMENT_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Rest:
     waiting_for_people: int
     wake_at_us: int | None
     halted: bool = False
+    #: There is work, and this process takes none any more: another one must go on.
+    moves: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +53,10 @@ class Advancer:
     parallel_max: int = 16
     #: Called after every change, for whoever watches.
     changed: Callable[[ActiveMission], None] = lambda _mission: None
+    #: Set once no further step is to be taken here; what is under way ends.
+    drain: asyncio.Event | None = None
+    #: A mission whose next try of a step is further away rests meanwhile.
+    pause_max_seconds: float = math.inf
     #: Steps that a halt interrupted, and the halts that held then: until these change, trying again is in vain.
     _halted_by: dict[tuple[str, StepId], frozenset[str]] = field(default_factory=dict)
     #: How many questions of a mission were looked at when they ended.
@@ -54,6 +70,8 @@ class Advancer:
             StoreUnreachable: the record cannot be written.
         """
         running: dict[StepId, asyncio.Task[None]] = {}
+        queue = ReadyQueue(mission)
+        await end_with_parent(self.performer, self.records, mission, self.epoch)
         nudge = asyncio.ensure_future(mission.nudged.wait())
         try:
             while True:
@@ -61,27 +79,48 @@ class Advancer:
                     mission.nudged.clear()
                     nudge = asyncio.ensure_future(mission.nudged.wait())
                     await mission.catch_up(self.performer.door.journal)
+                    await end_with_parent(self.performer, self.records, mission, self.epoch)
                 if mission.behind:
                     await mission.catch_up(self.performer.door.journal)
+                if mission.state.children and mission.children_ended != set():
+                    await hear_children(self.performer, self.records, mission, self.epoch)
                 await self._decide(mission)
                 await self._close_questions(mission)
                 self.changed(mission)
-                self._start(mission, running)
+                await self._keep(mission, at_rest=False)
+                self._start(mission, queue, running)
+                if not running and self._draining and mission.state.open_steps:
+                    return Rest(False, len(mission.state.approvals), wake_at_us(mission.state), moves=True)
                 if not running:
-                    pause = self._pause_seconds(mission)
-                    if pause is None:
-                        return await self._rest(mission)
+                    pause = self._seconds_of_rest(mission, queue)
+                    if pause is None or pause > self.pause_max_seconds:
+                        return await self._rest(mission, pause)
                     await self._pause(pause, nudge)
                     continue
-                done, _ = await asyncio.wait({*running.values(), nudge}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    {*running.values(), nudge},
+                    timeout=self._seconds_to_the_next_instant(mission, queue),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
                 for name in [name for name, task in running.items() if task in done]:
                     running.pop(name).result()
                     self._remember_halt(mission, name)
+                    queue.put_back(name)
         finally:
             nudge.cancel()
             for task in running.values():
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
+
+    @property
+    def _draining(self) -> bool:
+        return self.drain is not None and self.drain.is_set()
+
+    def forget(self, mission: str) -> None:
+        """Nothing of this mission is kept in memory."""
+        self._ended.pop(mission, None)
+        for key in [key for key in self._halted_by if key[0] == mission]:
+            del self._halted_by[key]
 
     async def _pause(self, seconds: float, nudge: asyncio.Future[Literal[True]]) -> None:
         sleeping = asyncio.ensure_future(self.performer.clock.sleep(seconds))
@@ -90,40 +129,27 @@ class Advancer:
         finally:
             sleeping.cancel()
 
-    def _start(self, mission: ActiveMission, running: dict[StepId, asyncio.Task[None]]) -> None:
-        places = self.parallel_max - len(running)
-        if mission.state.status.ended or places <= 0:
-            return
-        for name in self._due(mission, running, places):
-            running[name] = asyncio.create_task(self.performer.perform(mission, name, self.epoch))
-
-    def _due(self, mission: ActiveMission, running: Collection[StepId], places: int) -> list[StepId]:
-        """The next steps to carry out, by name: maps have no order of their own, and it must not be left to chance."""
+    def _seconds_to_the_next_instant(self, mission: ActiveMission, queue: ReadyQueue) -> float | None:
+        """When time alone makes something due while steps run: a timer, a timeout, a deadline, another attempt."""
         state, now_us = mission.state, micros_of(self.performer.clock.now())
+        rest = self._seconds_of_rest(mission, queue)
+        found = [] if rest is None else [rest]
+        found += [(at_us - now_us) / 1_000_000 for at_us, _ in state.waits[:1] if at_us >= state.clock_us(now_us)]
+        return max(min(found), 0) + _MOMENT_SECONDS if found else None
 
-        def first(names: Iterable[StepId], count: int) -> list[StepId]:
-            return nsmallest(
-                count,
-                (
-                    name
-                    for name in names
-                    if name not in running
-                    and _wait_us(state.steps[name], now_us) == 0
-                    and not self._halted(mission, name)
-                ),
-            )
-
-        # A step that counts as running and has no task here was claimed before a crash: it goes on from its tape.
-        begun = first(state.running, places)
-        return [*begun, *first(state.ready, places - len(begun))]
-
-    def _pause_seconds(self, mission: ActiveMission) -> float | None:
+    def _seconds_of_rest(self, mission: ActiveMission, queue: ReadyQueue) -> float | None:
         """How long until a step that failed in passing is due again; None where none is."""
-        state, now_us = mission.state, micros_of(self.performer.clock.now())
-        waits = [_wait_us(state.steps[name], now_us) for name in state.ready if not self._halted(mission, name)]
-        if state.status.ended or not waits:
+        if mission.state.status.ended or mission.state.paused is not None:
             return None
-        return min(waits) / 1_000_000
+        return queue.seconds_to_the_next(micros_of(self.performer.clock.now()))
+
+    def _start(self, mission: ActiveMission, queue: ReadyQueue, running: dict[StepId, asyncio.Task[None]]) -> None:
+        places = self.parallel_max - len(running)
+        if mission.state.status.ended or mission.state.paused is not None or places <= 0 or self._draining:
+            return
+        now_us, halts = micros_of(self.performer.clock.now()), self.performer.door.controls.halts
+        for name in queue.take(places, now_us, busy=running, halts=halts, halted=partial(self._halted, mission)):
+            running[name] = asyncio.create_task(self.performer.perform(mission, name, self.epoch))
 
     def _halted(self, mission: ActiveMission, name: StepId) -> bool:
         controls = self.performer.door.controls
@@ -141,7 +167,8 @@ class Advancer:
         return controls.halted(agent=agent, tool=held.step.target, mission=mission.id) is not None
 
     def _remember_halt(self, mission: ActiveMission, name: StepId) -> None:
-        if mission.state.steps[name].code == Halted.code:
+        held = mission.state.steps.get(name)
+        if held is not None and held.code == Halted.code:
             self._halted_by[mission.id, name] = self.performer.door.controls.halts
         else:
             self._halted_by.pop((mission.id, name), None)
@@ -175,7 +202,7 @@ class Advancer:
                 closed = ApprovalRecord.from_json(found).closed(verdict, how, now_us)
                 writes.append(PutRecord("approval", approval, closed.to_json()))
         if writes:
-            await self.performer.door.journal.commit(Commit((), tuple(writes), epoch=self.epoch))
+            await self._write(mission, *writes)
         self._ended[mission.id] = len(answered)
 
     def _proceed(self, state: MissionState) -> Proceed:
@@ -193,28 +220,50 @@ class Advancer:
             Draft(mission.stream, event.kind, event.payload(), "remit", now_us, event.version, closes=event.closes)
             for event in events
         )
+        kept = release_reserve(self.performer.door.tenant, mission, events)
         commit = Commit(
             drafts,
+            (*kept, *unheard(mission.state, events), *await listed_notices(self.records, events, now_us)),
             expect=((mission.stream, mission.state.version),),
             epoch=self.epoch,
+            lease=self._lease(mission),
             open=(mission.stream,),
         )
         mission.apply(await self.performer.door.journal.commit(commit))
 
-    async def _rest(self, mission: ActiveMission) -> Rest:
-        state = mission.state
+    async def _write(self, mission: ActiveMission, *writes: PutRecord) -> None:
+        await self.performer.door.journal.commit(Commit((), writes, epoch=self.epoch, lease=self._lease(mission)))
+
+    def _lease(self, mission: ActiveMission) -> str:
+        return self.performer.door.lease_of(mission.id)
+
+    async def _rest(self, mission: ActiveMission, pause_seconds: float | None) -> Rest:
+        state, wake_us = mission.state, wake_at_us(mission.state)
         halted = any(self._halted(mission, name) for name in state.ready)
-        rest = Rest(state.status.ended, len(state.approvals), wake_at_us(state), halted)
+        if pause_seconds is not None:
+            again_us = micros_of(self.performer.clock.now()) + math.ceil(pause_seconds * 1_000_000)
+            wake_us = again_us if wake_us is None else min(wake_us, again_us)
+        rest = Rest(state.status.ended, len(state.approvals), wake_us, halted)
         await self._list(mission, rest)
+        await self._keep(mission, at_rest=True)
         return rest
+
+    async def _keep(self, mission: ActiveMission, *, at_rest: bool) -> None:
+        """Spare the next worker the folding from the start; it can do without."""
+        door = self.performer.door
+        with suppress(StoreUnreachable):  # whatever must be written finds out by itself
+            await mission.keep(door.journal, door.vault, at_rest=at_rest)
 
     async def _list(self, mission: ActiveMission, rest: Rest) -> None:
         """Write where it stands into the list of missions, so that listing need not fold each one."""
         state = mission.state
-        journal = self.performer.door.journal
         assert state.submitted is not None
         status = state.status.value if rest.ended else "halted" if rest.halted else "waiting"
-        if status == "waiting" and not state.approvals and state.connected:
+        if not rest.ended and state.status is MissionStatus.UNDOING:
+            status = "undoing"
+        elif status == "waiting" and state.paused is not None:
+            status = "paused"
+        elif status == "waiting" and not state.approvals and state.connected:
             status = "working"
         listed = {
             "workflow": state.submitted.workflow,
@@ -224,11 +273,8 @@ class Advancer:
             "status": status,
             "waiting_for_people": rest.waiting_for_people,
             "wake_at_us": rest.wake_at_us,
+            "priority": state.submitted.priority,
+            # Where its stream stood: where it goes further, there is something to do; else it need not be read.
+            "version": state.version,
         }
-        await journal.commit(Commit((), (PutRecord("mission", mission.id, listed),), epoch=self.epoch))
-
-
-def _wait_us(step: StepState, now_us: int) -> int:
-    """How long until a step that failed in passing is due again; 0 where the clock was set back since."""
-    wait_us = step.not_before_us - now_us
-    return wait_us if 0 < wait_us <= RETRY_SECONDS_MAX * 1_000_000 else 0
+        await self._write(mission, PutRecord("mission", mission.id, listed))

@@ -48,6 +48,7 @@ class Asked:
     #: Empty where the token bounds no spending by itself.
     token: str
     token_budget_usd_micros: int
+    tokens_above: tuple[str, ...]
     ancestry: tuple[str, ...]
     reader: str
     #: What stands in the table `asked`.
@@ -81,6 +82,7 @@ async def submit_asked(door: Door, clock: Clock, by: Principal, asked: Asked) ->
         asked.token_budget_usd_micros,
         asked.ancestry,
         asked.confidentiality.value,
+        tokens_above=asked.tokens_above,
     )
     now_us, stream = micros_of(clock.now()), stream_of(asked.mission)
     actor = asked.chain[-2]

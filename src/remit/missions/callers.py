@@ -12,7 +12,7 @@ REMIT = "remit@1"
 
 def proposer_of(state: MissionState, held: StepState) -> str:
     """The agent whose plan this step belongs to."""
-    return state.steps[held.proposed_by].agent if held.proposed_by else REMIT
+    return (state.steps[held.proposed_by].agent if held.proposed_by else "") or REMIT
 
 
 def caller_of(
@@ -35,7 +35,14 @@ def caller_of(
     version = None if agent == REMIT else door.controls.registry.agent(agent)
     if submitted.parent:
         # On another agent's leave: its token's tools bound the mission's own, its money is held with each call.
-        bounds = Bounds(bounds.tools, submitted.token, submitted.token_budget_usd_micros, submitted.parent)
+        bounds = Bounds(
+            bounds.tools,
+            submitted.token,
+            submitted.token_budget_usd_micros,
+            submitted.parent,
+            submitted.above[1:],
+            submitted.tokens_above,
+        )
     return Caller(
         door.tenant,
         PrincipalId(submitted.principal),
@@ -52,6 +59,9 @@ def caller_of(
         in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
         bounds=bounds,
         ancestry=_ancestry(state, held),
+        first_attempt=held.first_attempt,
+        mission_turns_max=submitted.turns_max,
+        reserve_usd_micros=state.steps[held.undoes].reserved_usd_micros if held.undoes else 0,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remit.gateway import Suspended
+from remit.missions.state import ESCALATED
 from remit.planning import Step
 
 _UNCERTAIN = {
@@ -19,6 +20,10 @@ _CALL = {
     "reject": "The call is not made; the step ends here and says so.",
     "steer": "You give other values for the arguments; Remit checks them and makes that call instead.",
 }
+_FAILED = {
+    "approve": "The step is tried once more.",
+    "reject": "The step counts as failed; what needs it is skipped.",
+}
 _QUESTION = {
     "approve": "The mission goes on with your yes.",
     "reject": "The step ends here and says so.",
@@ -31,9 +36,9 @@ def case_for(step: Step, wait: Suspended, ask: Mapping[str, Any], agent: str) ->
     `ask` is what the planner added: `title`, `reasons`, `evidence`, `answers` (a sentence for each that is open).
     """
     asked = dict(ask)
-    if wait.about == "question":
+    if wait.about in {"question", ESCALATED}:
         asked = {**wait.call.arguments, **asked}
-    standard = {"effect_uncertain": _UNCERTAIN, "question": _QUESTION}.get(wait.about, _CALL)
+    standard = {"effect_uncertain": _UNCERTAIN, "question": _QUESTION, ESCALATED: _FAILED}.get(wait.about, _CALL)
     answers = {**standard, **asked.get("answers", {})}
     if any(question.rule == "diverged" for question in wait.questions):
         answers = dict(_DIVERGED)

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from remit.errors import RemitError
 from remit.gateway import Answer, Call
 from remit.ids import StepId
-from remit.planning import Step, StepKind
+from remit.missions.keeping import AgentMemory, WorkingState
+from remit.planning import NO_TERMS, Step, StepKind, Terms
+from remit.registry import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Ended:
     rules: tuple[str, ...]
     #: Its output; None where it did not succeed.
     output: Any
+    #: Of a step that a person skipped: why.
+    why: str = ""
 
 
 class Agent(Protocol):
@@ -81,6 +85,16 @@ class StepContext:
             if task.done():
                 self._in_flight.pop(task, None)
 
+    @property
+    def state(self) -> WorkingState:
+        """What this step keeps over attempts, restarts and workers."""
+        return WorkingState(self.call)
+
+    @property
+    def memory(self) -> AgentMemory:
+        """What is kept beyond this step."""
+        return AgentMemory(self.call)
+
     async def output(self, step: StepId) -> Ended:
         """How a step ended that this one waited for, and its output."""
         return await self._read(step)
@@ -99,25 +113,38 @@ class StepContext:
         *,
         skill: str = "",
         tool: str = "",
-        given: Mapping[str, Any],
+        event: str = "",
+        timer_seconds: int = 0,
+        given: Mapping[str, Any] | None = None,
         after: Sequence[str] = (),
         ask: Mapping[str, Any] | None = None,
         ask_rules: Sequence[str] = (),
+        attempts: int = 3,
+        timeout_seconds: int = 0,
     ) -> None:
-        """Propose a step for the mission's plan: a skill, a tool's call, or (with neither) a question to a person.
+        """Propose a step for the mission's plan: a skill, a tool's call, a wait, or (with none) a question to a person.
 
-        `ask` says why a person should look before a call is made, and what they should see.
+        `ask` says why a person should look before a call is made, and what they should see. A wait is for an outside
+        event that says what is `given`, or for a timer. After `timeout_seconds` an attempt counts as failed.
         """
+        input_ = dict(given or {})
         kind = StepKind.SKILL if skill else StepKind.TOOL if tool else StepKind.QUESTION
+        if event or timer_seconds:
+            kind = StepKind.EVENT if event else StepKind.TIMER
+            # Plain values: nothing that an agent read may turn into a reference.
+            input_ = {"match": as_text(input_)} if event else {"after_seconds": timer_seconds}
+        recipe = bool(event or timer_seconds)
         self.proposed.append(
             Step(
                 StepId(step),
                 kind,
-                skill or tool,
-                self._seal(dict(given)),
+                skill or tool or event,
+                self._seal(input_),
                 tuple(StepId(name) for name in after),
                 self._seal(dict(ask)) if ask is not None else "",
                 tuple(ask_rules),
+                attempts,
+                Terms(recipe=recipe, timeout_seconds=timeout_seconds) if recipe or timeout_seconds else NO_TERMS,
             )
         )
 

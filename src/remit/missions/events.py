@@ -5,44 +5,26 @@ always written. Payloads hold names, codes and keyed hashes; texts and values st
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, get_origin
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from remit.ledger import Entry
+from remit.missions import flow_events
+from remit.missions.control_events import CONTROL_EVENTS
+from remit.missions.event import Event, names_of
+from remit.missions.notice_events import NOTICE_EVENTS
+from remit.missions.undo_events import UNDO_EVENTS
 from remit.planning import Step
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An entry's typed content."""
-
-    kind: ClassVar[str]
-    version: ClassVar[int] = 1
-    closes: ClassVar[bool] = False
-
-    def payload(self) -> dict[str, Any]:
-        """The event as JSON."""
-        names, lists = _names(type(self))
-        told = {name: getattr(self, name) for name in names}
-        for name in lists:
-            told[name] = [item.to_json() if isinstance(item, Step) else item for item in told[name]]
-        return told
-
-    @classmethod
-    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- for those that have changed
-        """The payload of an older version as one of this version."""
-        return payload
-
 
 # --- decisions
 
 
 @dataclass(frozen=True, slots=True)
 class MissionSubmitted(Event):
-    """A person asked for it, or an agent outside on a person's behalf."""
+    """A person asked for it, an agent outside on a person's behalf, or a trigger in a person's name."""
 
     kind: ClassVar[str] = "mission.submitted"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 6
     workflow: str
     principal: str
     #: Keyed name of the sealed inputs.
@@ -67,12 +49,39 @@ class MissionSubmitted(Event):
     token_budget_usd_micros: int = 0
     #: The skills through which the work came here, the outermost first, each as `SKILL` or `SKILL@PLACE`.
     ancestry: tuple[str, ...] = ()
-    #: How widely what the asking agent had read may be told.
+    #: How widely the inputs may be told: what the asking agent had read, or what the trigger says.
     confidentiality: str = "public"
+    #: Where the inputs came from when nobody gave them: `trigger/NAME`; empty for a person's and an agent's.
+    source: str = ""
+    #: False where `source`, or the mission that began this one, gave a value that nobody vouches for.
+    trusted: bool = True
+    #: The step of `parent` that waits for this mission's end; empty where none does.
+    parent_step: str = ""
+    #: The missions whose budgets must cover this one's calls as well, the nearest first.
+    above: tuple[str, ...] = ()
+    #: True where a workflow wrote the steps; else the first step's agent plans.
+    written: bool = False
+    #: Keyed name of the sealed recipe of the mission's output; empty for the output of its steps.
+    result: str = ""
+    #: The tokens from which `token` was narrowed and that bound spending too.
+    tokens_above: tuple[str, ...] = ()
+    #: How urgent it is: low, normal or high.
+    priority: str = "normal"
+    #: The most turns of models, of all its agents and steps together; 0 for no bound of its own.
+    turns_max: int = 0
+    #: The balance in which it counts as open until it ends; empty where it is not counted.
+    counted: str = ""
 
     @classmethod
     def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:
-        """Version 1 was asked for by people alone."""
+        """Version 1 was asked for by people alone; before 3 nothing outside began a mission; before 4 no other one.
+
+        Before 5 a narrowed token's money was not held under the token that it comes from. Before 6 all were as urgent.
+        """
+        parent = payload.get("parent", "")
+        unwritten = {"parent_step": "", "above": (parent,) if parent else (), "written": False, "result": ""}
+        bounds = {"tokens_above": (), "priority": "normal", "turns_max": 0, "counted": ""}
+        payload = {"source": "", "trusted": True, **bounds, **unwritten, **payload}
         if version > 1:
             return payload
         asked_by_a_person = {
@@ -166,9 +175,18 @@ class MissionFailed(Event):
     """It cannot go on."""
 
     kind: ClassVar[str] = "mission.failed"
+    version: ClassVar[int] = 2
     closes: ClassVar[bool] = True
     code: str
     detail: str
+    #: Steps that took effect and were undone, and those of which that is not known or was not possible.
+    undone: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- one step so far
+        """Version 1 undid nothing."""
+        return {"undone": (), "not_undone": (), **payload}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +194,17 @@ class MissionCancelled(Event):
     """A person stopped it."""
 
     kind: ClassVar[str] = "mission.cancelled"
+    version: ClassVar[int] = 2
     closes: ClassVar[bool] = True
     by: str
+    #: As of a mission that failed.
+    undone: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- one step so far
+        """Version 1 undid nothing."""
+        return {"undone": (), "not_undone": (), **payload}
 
 
 # --- facts
@@ -188,11 +215,19 @@ class StepStarted(Event):
     """A driver claimed the step's next run."""
 
     kind: ClassVar[str] = "step.started"
+    version: ClassVar[int] = 2
     step: str
     attempt: int
     run: int
     epoch: int
     agent: str
+    #: What this claim holds so that the step can be undone, in US dollar micro-units.
+    reserved_usd_micros: int = 0
+
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- one step so far
+        """Version 1 undid nothing."""
+        return {"reserved_usd_micros": 0, **payload}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +257,8 @@ class PlanProposed(Event):
     """The step's agent wants these steps added."""
 
     kind: ClassVar[str] = "plan.proposed"
+    #: Version 1 knew no terms of steps; what it holds reads the same.
+    version: ClassVar[int] = 2
     step: str
     steps: tuple[Step, ...]
 
@@ -260,6 +297,8 @@ class StepSuspended(Event):
     """A call of this step waits for a person."""
 
     kind: ClassVar[str] = "step.suspended"
+    #: Version 1 of a release without reminders; 2 of one without steps' terms.
+    version: ClassVar[int] = 3
     step: str
     attempt: int
     run: int
@@ -279,31 +318,72 @@ class StepSuspended(Event):
     #: Keyed name of the sealed case for the person: action, reasons, evidence, what each answer does.
     case: str
 
+    #: When those who are asked are reminded, soonest first.
+    remind_at_us: tuple[int, ...] = ()
+    #: When others are asked as well, and who; 0 for never.
+    escalate_at_us: int = 0
+    escalate_to: tuple[str, ...] = ()
 
-_NAMES: dict[type[Event], tuple[tuple[str, ...], tuple[str, ...]]] = {}
-#: Fields that hold steps.
-_OF_STEPS = {"steps", "proposed"}
-#: Every kind that this release can fold.
-KINDS: dict[str, type[Event]] = {
-    event.kind: event
-    for event in (
-        MissionSubmitted,
-        PlanExtended,
-        PlanRejected,
-        StepRetried,
-        ApprovalAnswered,
-        ApprovalExpired,
-        MissionCompleted,
-        MissionFailed,
-        MissionCancelled,
-        StepStarted,
-        StepSucceeded,
-        PlanProposed,
-        StepFailed,
-        StepInterrupted,
-        StepSuspended,
-    )
+    @classmethod
+    def upcast(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:  # noqa: ARG003 -- one step so far
+        """Before this version nobody was reminded, and nobody else was asked."""
+        return {"remind_at_us": (), "escalate_at_us": 0, "escalate_to": (), **payload}
+
+    @property
+    def waiting_step(self) -> str:
+        """The step that stands still until it is answered: this one, or the new one that holds the call."""
+        return self.proposed[0].id if self.proposed else self.step
+
+    @property
+    def wake_at_us(self) -> int:
+        """When time alone makes something due: a reminder, an escalation, its end."""
+        return min(
+            self.expires_at_us,
+            self.remind_at_us[0] if self.remind_at_us else self.expires_at_us,
+            self.escalate_at_us or self.expires_at_us,
+        )
+
+    def moved(self, by_us: int) -> "StepSuspended":
+        """The same question, with its end and all before it this much later."""
+        return replace(
+            self,
+            expires_at_us=self.expires_at_us + by_us,
+            remind_at_us=tuple(at_us + by_us for at_us in self.remind_at_us),
+            escalate_at_us=self.escalate_at_us + by_us if self.escalate_at_us else 0,
+        )
+
+
+#: Kind and field of what holds steps.
+_OF_STEPS = {
+    ("mission.submitted", "steps"),
+    ("plan.proposed", "steps"),
+    ("step.suspended", "proposed"),
+    ("plan.steered", "added"),
+    ("undo.planned", "steps"),
 }
+_EVENTS: tuple[type[Event], ...] = (
+    MissionSubmitted,
+    PlanExtended,
+    PlanRejected,
+    StepRetried,
+    ApprovalAnswered,
+    ApprovalExpired,
+    MissionCompleted,
+    MissionFailed,
+    MissionCancelled,
+    StepStarted,
+    StepSucceeded,
+    PlanProposed,
+    StepFailed,
+    StepInterrupted,
+    StepSuspended,
+    *CONTROL_EVENTS,
+    *flow_events.ALL,
+    *NOTICE_EVENTS,
+    *UNDO_EVENTS,
+)
+#: Every kind that this release can fold.
+KINDS: dict[str, type[Event]] = {event.kind: event for event in _EVENTS}
 
 
 def read_event(entry: Entry) -> Event | None:
@@ -312,21 +392,11 @@ def read_event(entry: Entry) -> Event | None:
     if event is None or entry.version > event.version:
         return None
     known = entry.payload if entry.version == event.version else event.upcast(entry.payload, entry.version)
-    names, lists = _names(event)
+    names, lists = names_of(event)
     told = {name: known[name] for name in names}
     for name in lists:
-        told[name] = tuple([_step(item) for item in told[name]] if name in _OF_STEPS else told[name])
+        told[name] = tuple([_step(item) for item in told[name]] if (entry.kind, name) in _OF_STEPS else told[name])
     return event(**told)
-
-
-def _names(event: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The event's fields, and those of them that are lists."""
-    names = _NAMES.get(event)
-    if names is None:
-        known = fields(event)
-        lists = tuple(field.name for field in known if get_origin(field.type) is tuple)
-        names = _NAMES[event] = (tuple(field.name for field in known), lists)
-    return names
 
 
 def _step(item: Any) -> Step:

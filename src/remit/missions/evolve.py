@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from immutables import Map
 
@@ -10,8 +10,14 @@ from remit.errors import StoreTooNew
 from remit.ids import ApprovalId, StepId
 from remit.ledger import Entry
 from remit.missions import events
+from remit.missions.event import Event
 from remit.missions.events import read_event
+from remit.missions.evolve_control import CONTROL_FOLDS
+from remit.missions.flow_folds import FLOW_FOLDS
+from remit.missions.folding import add_steps, end_step, is_connected, let_go, without
+from remit.missions.notices import NOTICE_FOLDS
 from remit.missions.state import (
+    ESCALATED,
     EXPIRED,
     MISSION_OVER,
     OVERTAKEN,
@@ -21,10 +27,9 @@ from remit.missions.state import (
     StepStatus,
     Verdict,
 )
-from remit.planning import Step, StepKind
+from remit.missions.undo import UNDO_FOLDS
+from remit.planning import OnFailure
 from remit.tools import Confidentiality, Label
-
-_Key = TypeVar("_Key")
 
 
 def evolve(state: MissionState, entry: Entry) -> MissionState:
@@ -36,21 +41,33 @@ def evolve(state: MissionState, entry: Entry) -> MissionState:
     event = read_event(entry)
     if event is None:
         raise StoreTooNew(f"{entry.ref} is of kind {entry.kind} version {entry.version}.")
-    after = _FOLDS[type(event)](state, event, entry.at_us)
+    before = state._replace(woken=()) if state.woken else state
+    after = _FOLDS[type(event)](before, event, entry.at_us)
     return after._replace(version=entry.seq)
+
+
+_FactOfStep = (
+    events.StepStarted | events.StepSucceeded | events.StepFailed | events.StepInterrupted | events.StepSuspended
+)
+
+
+def _held(state: MissionState, event: _FactOfStep) -> StepState | None:
+    """The step that a fact tells of; None where it left the plan, or a person had it done again since."""
+    held = state.steps.get(StepId(event.step))
+    return None if held is None or event.attempt < held.first_attempt else held
 
 
 def _submitted(state: MissionState, event: events.MissionSubmitted, at_us: int) -> MissionState:
     begun = state._replace(
         status=MissionStatus.WORKING, submitted=event, submitted_at_us=at_us, person_values=event.known
     )
-    return _add_steps(begun, event.steps, None)
+    return add_steps(begun, event.steps, None)
 
 
 def _plan_extended(state: MissionState, event: events.PlanExtended, _at_us: int) -> MissionState:
     proposer = StepId(event.by)
     steps = state.proposed[proposer]
-    return _add_steps(state._replace(proposed=state.proposed.delete(proposer)), steps, proposer)
+    return add_steps(state._replace(proposed=state.proposed.delete(proposer)), steps, proposer)
 
 
 def _plan_rejected(state: MissionState, event: events.PlanRejected, _at_us: int) -> MissionState:
@@ -61,7 +78,9 @@ def _plan_rejected(state: MissionState, event: events.PlanRejected, _at_us: int)
         rules=("invalid_plan",),
         detail=event.faults,
     )
-    return state._replace(proposed=_without(state.proposed, proposer), steps=state.steps.set(proposer, rejected))
+    if rejected.expanded:
+        return end_step(state._replace(proposed=without(state.proposed, proposer)), rejected)
+    return state._replace(proposed=without(state.proposed, proposer), steps=state.steps.set(proposer, rejected))
 
 
 def _plan_proposed(state: MissionState, event: events.PlanProposed, _at_us: int) -> MissionState:
@@ -70,28 +89,39 @@ def _plan_proposed(state: MissionState, event: events.PlanProposed, _at_us: int)
 
 def _started(state: MissionState, event: events.StepStarted, at_us: int) -> MissionState:
     name = StepId(event.step)
-    step = state.steps[name]
-    if step.status.ended:
+    if event.reserved_usd_micros:
+        state = _reserved(state, name, event.reserved_usd_micros)
+    step = _held(state, event)
+    if step is None or step.status.ended:
         return state  # claimed by a driver that had not heard of its late outcome yet
     first = step.started_at_us or at_us
     running = step._replace(
         status=StepStatus.RUNNING, runs=event.run, agent=event.agent, started_at_us=first, code="", rules=()
     )
-    if _is_connected(step):
+    if is_connected(step):
         return state._replace(steps=state.steps.set(name, running))
     return state._replace(
         steps=state.steps.set(name, running),
-        ready=_without(state.ready, name),
+        ready=without(state.ready, name),
         running=state.running.set(name, None),
     )
 
 
+def _reserved(state: MissionState, name: StepId, usd_micros: int) -> MissionState:
+    """Money is held so that the step can be undone, whatever becomes of this claim."""
+    state = state._replace(reserved_usd_micros=state.reserved_usd_micros + usd_micros)
+    held = state.steps.get(name)
+    if held is None:
+        return state
+    kept = held._replace(reserved_usd_micros=held.reserved_usd_micros + usd_micros)
+    return state._replace(steps=state.steps.set(name, kept))
+
+
 def _succeeded(state: MissionState, event: events.StepSucceeded, _at_us: int) -> MissionState:
-    name = StepId(event.step)
-    step = state.steps[name]
-    if step.status.ended:
+    step = _held(state, event)
+    if step is None or step.status.ended:
         return state  # a late outcome of an earlier run: on record, and nothing changes
-    return _end(
+    return end_step(
         state,
         step._replace(
             status=StepStatus.SUCCEEDED,
@@ -106,63 +136,55 @@ def _succeeded(state: MissionState, event: events.StepSucceeded, _at_us: int) ->
 
 def _failed(state: MissionState, event: events.StepFailed, _at_us: int) -> MissionState:
     name = StepId(event.step)
-    step = state.steps[name]
-    if step.status.ended or event.run < step.runs:
+    step = _held(state, event)
+    if step is None or step.status.ended or event.run < step.runs:
         return state  # of an earlier run: a later one is under way
     told = step._replace(runs=event.run, code=event.code, rules=event.rules, retryable=event.retryable, why=event.why)
-    if event.retryable and step.attempt < step.step.attempts_max:
+    if step.step.tried_again(step.tries, event.code, retryable=event.retryable):
         # Not ended yet: `decide` says whether it is tried again.
         waiting = told._replace(status=StepStatus.PENDING)
         return state._replace(
             steps=state.steps.set(name, waiting),
-            running=_without(state.running, name),
+            running=without(state.running, name),
             failed=state.failed.set(name, None),
         )
-    return _end(state, told._replace(status=StepStatus.REFUSED if event.refused else StepStatus.FAILED))
+    if step.step.terms.on_failure is OnFailure.ESCALATE and not step.expanded:  # a list's items were asked about
+        return let_go(state, told._replace(escalated=True))
+    return end_step(state, told._replace(status=StepStatus.REFUSED if event.refused else StepStatus.FAILED))
 
 
 def _interrupted(state: MissionState, event: events.StepInterrupted, _at_us: int) -> MissionState:
-    name = StepId(event.step)
-    if state.steps[name].status.ended or event.run < state.steps[name].runs:
+    held = _held(state, event)
+    if held is None or held.status.ended or event.run < held.runs:
         return state
-    step = state.steps[name]._replace(status=StepStatus.READY, runs=event.run, code=event.code)
-    return state._replace(
-        steps=state.steps.set(name, step),
-        running=_without(state.running, name),
-        ready=state.ready.set(name, None),
-    )
+    return let_go(state, held._replace(runs=event.run, code=event.code))
 
 
 def _retried(state: MissionState, event: events.StepRetried, _at_us: int) -> MissionState:
-    name = StepId(event.step)
-    step = state.steps[name]._replace(
-        status=StepStatus.READY,
-        attempt=event.attempt,
-        started_at_us=0,
-        not_before_us=event.not_before_us,
-    )
-    return state._replace(
-        steps=state.steps.set(name, step),
-        failed=_without(state.failed, name),
-        ready=state.ready.set(name, None),
-    )
+    step = state.steps[StepId(event.step)]
+    return let_go(state, step._replace(attempt=event.attempt, started_at_us=0, not_before_us=event.not_before_us))
 
 
 def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) -> MissionState:
     name = StepId(event.step)
-    if state.steps[name].status.ended:
+    held = _held(state, event)
+    if held is None or held.status.ended:
         return state._replace(answered=state.answered.set(ApprovalId(event.approval), OVERTAKEN))
-    step = state.steps[name]._replace(runs=event.run)
+    step = held._replace(runs=event.run)
     approvals = state.approvals.set(ApprovalId(event.approval), event)
-    running = _without(state.running, name)
-    ready = _without(state.ready, name)
+    running = without(state.running, name)
+    ready = without(state.ready, name)
     if not event.proposed:
-        waiting = step._replace(status=StepStatus.WAITING, rules=event.rules, code=event.about)
+        code = step.code if event.about == ESCALATED else event.about
+        waiting = step._replace(status=StepStatus.WAITING, rules=event.rules, code=code)
         return state._replace(steps=state.steps.set(name, waiting), running=running, ready=ready, approvals=approvals)
     (proposed,) = event.proposed
+    attempt = state.left.get(proposed.id, 0) + 1
     child = StepState(
         proposed,
         StepStatus.WAITING,
+        attempt=attempt,
+        first_attempt=attempt,
         rules=event.rules,
         code=event.about,
         proposed_by=name,
@@ -171,7 +193,7 @@ def _suspended(state: MissionState, event: events.StepSuspended, _at_us: int) ->
     )
     # An agent outside goes on with other work; every other step stands still until its call is answered.
     steps = state.steps.set(proposed.id, child)
-    if not _is_connected(step):
+    if not is_connected(step):
         steps = steps.set(name, step._replace(status=StepStatus.BLOCKED))
     return state._replace(
         steps=steps,
@@ -188,13 +210,15 @@ def _answered(state: MissionState, event: events.ApprovalAnswered, _at_us: int) 
     name = asked.proposed[0].id if asked.proposed else StepId(asked.step)
     step = state.steps[name]
     state = state._replace(
-        approvals=_without(state.approvals, approval),
+        approvals=without(state.approvals, approval),
         answered=state.answered.set(approval, f"{event.verdict} by {event.by}"),
         person_values=(*state.person_values, *event.known),
     )
+    if asked.about == ESCALATED:
+        return _what_now(state, step, event)
     if event.verdict == "reject":
         rejected = step._replace(status=StepStatus.REFUSED, rules=(*step.rules, "rejected"), code="rejected")
-        return _end(state, rejected._replace(why=event.note))
+        return end_step(state, rejected._replace(why=event.note))
     verdict = Verdict(
         approval,
         event.verdict,
@@ -205,11 +229,18 @@ def _answered(state: MissionState, event: events.ApprovalAnswered, _at_us: int) 
         uncertain=asked.about == "effect_uncertain",
     )
     plan = replace(step.step, input=event.input) if event.input else step.step
-    if _is_connected(step):
+    if is_connected(step):
         going_on = step._replace(status=StepStatus.RUNNING, verdict=verdict, code="", rules=())
         return state._replace(steps=state.steps.set(name, going_on))
-    go_on = step._replace(step=plan, status=StepStatus.READY, verdict=verdict, code="")
-    return state._replace(steps=state.steps.set(name, go_on), ready=state.ready.set(name, None))
+    return let_go(state, step._replace(step=plan, verdict=verdict, code=""))
+
+
+def _what_now(state: MissionState, step: StepState, event: events.ApprovalAnswered) -> MissionState:
+    """A person said what follows on a step whose attempts are used up."""
+    decided = step._replace(escalated=False)
+    if event.verdict == "approve":
+        return let_go(state, decided._replace(attempt=step.attempt + 1, started_at_us=0, code="", rules=()))
+    return end_step(state, decided._replace(status=StepStatus.FAILED))
 
 
 def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) -> MissionState:
@@ -217,10 +248,8 @@ def _expired(state: MissionState, event: events.ApprovalExpired, _at_us: int) ->
     asked = state.approvals[approval]
     name = asked.proposed[0].id if asked.proposed else StepId(asked.step)
     step = state.steps[name]
-    state = state._replace(
-        approvals=_without(state.approvals, approval), answered=state.answered.set(approval, EXPIRED)
-    )
-    return _end(
+    state = state._replace(approvals=without(state.approvals, approval), answered=state.answered.set(approval, EXPIRED))
+    return end_step(
         state,
         step._replace(status=StepStatus.REFUSED, rules=(*step.rules, "approval_expired"), code="approval_expired"),
     )
@@ -231,11 +260,13 @@ def _completed(state: MissionState, _event: events.MissionCompleted, at_us: int)
 
 
 def _mission_failed(state: MissionState, event: events.MissionFailed, at_us: int) -> MissionState:
-    return _over(state, MissionStatus.FAILED, at_us)._replace(code=event.code, detail=event.detail)
+    over = _over(state, MissionStatus.FAILED, at_us)
+    return over._replace(code=event.code, detail=event.detail, undone=event.undone, not_undone=event.not_undone)
 
 
-def _cancelled(state: MissionState, _event: events.MissionCancelled, at_us: int) -> MissionState:
-    return _over(state, MissionStatus.CANCELLED, at_us)
+def _cancelled(state: MissionState, event: events.MissionCancelled, at_us: int) -> MissionState:
+    over = _over(state, MissionStatus.CANCELLED, at_us)
+    return over._replace(undone=event.undone, not_undone=event.not_undone)
 
 
 def _over(state: MissionState, status: MissionStatus, at_us: int) -> MissionState:
@@ -244,7 +275,7 @@ def _over(state: MissionState, status: MissionStatus, at_us: int) -> MissionStat
     return state._replace(status=status, ended_at_us=at_us, approvals=Map(), answered=answered)
 
 
-_FOLDS: dict[type[events.Event], Callable[[MissionState, Any, int], MissionState]] = {
+_FOLDS: dict[type[Event], Callable[[MissionState, Any, int], MissionState]] = {
     events.MissionSubmitted: _submitted,
     events.PlanExtended: _plan_extended,
     events.PlanRejected: _plan_rejected,
@@ -260,66 +291,8 @@ _FOLDS: dict[type[events.Event], Callable[[MissionState, Any, int], MissionState
     events.MissionCompleted: _completed,
     events.MissionFailed: _mission_failed,
     events.MissionCancelled: _cancelled,
+    **CONTROL_FOLDS,
+    **FLOW_FOLDS,
+    **NOTICE_FOLDS,
+    **UNDO_FOLDS,
 }
-
-
-def _add_steps(state: MissionState, added: tuple[Step, ...], proposer: StepId | None) -> MissionState:
-    steps, dependents, ready = state.steps, state.dependents, state.ready
-    for step in added:
-        # Steps of one plan may stand in any order: one that is not there yet has not ended.
-        unmet = [other for other in step.after if other not in steps or not steps[other].status.ended]
-        for other in unmet:
-            dependents = dependents.set(other, (*dependents.get(other, ()), step.id))
-        status = StepStatus.PENDING if unmet else StepStatus.READY
-        added_step = StepState(step, status, unmet=len(unmet), proposed_by=proposer)
-        steps = steps.set(step.id, added_step)
-        if not unmet and not _is_connected(added_step):
-            ready = ready.set(step.id, None)
-    return state._replace(steps=steps, dependents=dependents, ready=ready, open_steps=state.open_steps + len(added))
-
-
-def _end(state: MissionState, ended: StepState) -> MissionState:
-    """Record that a step has ended, and make ready what waited for it last."""
-    name = ended.step.id
-    if state.steps[name].status is StepStatus.WAITING:
-        state = _without_questions_of(state, name)
-    steps = state.steps.set(name, ended)
-    ready = _without(state.ready, name)
-    for waiting in state.dependents.get(name, ()):
-        step = steps[waiting]
-        status = step.status
-        if step.unmet == 1 and status is StepStatus.PENDING:
-            status = StepStatus.READY
-            ready = ready.set(waiting, None)
-        steps = steps.set(waiting, step._replace(unmet=step.unmet - 1, status=status))
-    if ended.answers_step is not None and steps[ended.answers_step].status is StepStatus.BLOCKED:
-        # The step that proposed this call goes on from its tape; the call is answered from this step.
-        steps = steps.set(ended.answers_step, steps[ended.answers_step]._replace(status=StepStatus.READY))
-        ready = ready.set(ended.answers_step, None)
-    return state._replace(
-        steps=steps,
-        ready=ready,
-        running=_without(state.running, name),
-        failed=_without(state.failed, name),
-        open_steps=state.open_steps - 1,
-    )
-
-
-def _is_connected(step: StepState) -> bool:
-    """True for the work of an agent outside: it is never among the steps that a driver may claim."""
-    return step.step.kind is StepKind.CONNECTED
-
-
-def _without_questions_of(state: MissionState, name: StepId) -> MissionState:
-    """An outcome came before the answer: nobody needs to be asked any more."""
-    for approval, asked in state.approvals.items():
-        if name == (asked.proposed[0].id if asked.proposed else asked.step):
-            state = state._replace(
-                approvals=state.approvals.delete(approval),
-                answered=state.answered.set(approval, OVERTAKEN),
-            )
-    return state
-
-
-def _without(mapping: Map[_Key, Any], key: _Key) -> Map[_Key, Any]:
-    return mapping.delete(key) if key in mapping else mapping

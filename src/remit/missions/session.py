@@ -5,9 +5,10 @@ not do unasked becomes a step that Remit carries out after a person's yes, while
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from remit.budgets import mission_balance
@@ -36,6 +37,8 @@ OWN_SESSIONS = "own-session"
 #: Calls that wait for a person are carried out after the agent has gone; this is how long such a mission may live.
 _DEADLINE = timedelta(days=31)
 _STEPS_MAX = 10_000
+#: Turns of models that are looked through for an earlier one.
+_TURNS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,20 +202,39 @@ class Session:
         self._take(name, occurrence)
         return answer
 
+    async def turns(self) -> AsyncIterator[tuple[Mapping[str, Any], Any]]:
+        """What models were asked in this session and what they answered, the newest first."""
+        vault, mission = self._run.door.vault, self.mission
+        for recorded in islice(self._mission.log.turns_of(self._run.name), _TURNS_MAX):
+            assert recorded.done is not None
+            asked = await vault.open(Pointer(mission, recorded.permit["args"]))
+            yield asked, await vault.open(Pointer(mission, recorded.done["result"]))
+
     def tools(self, patterns: tuple[str, ...] = ("*",)) -> list[Tool]:
         """The tools that the agent may ask for now: granted to the person, the mission, the agent and the token."""
         controls = self._run.door.controls
         submitted = self._mission.state.submitted
         assert submitted is not None
         person = controls.registry.principal(submitted.principal)
-        granted = controls.registry.tools_granted(controls.registry.agent(self.agent), submitted.tools)
+        version = controls.registry.agent(self.agent)
+        granted = {
+            **controls.registry.tools_granted(version, submitted.tools),
+            **{tool.name: tool for tool in self._mission.log.added_of(controls.registry.tools)},
+        }
         return [
             tool
             for name, tool in granted.items()
-            if covers(person.tools, name)
+            if covers(version.tools, name)
+            and covers(person.tools, name)
             and covers(patterns, name)
             and not controls.halted(agent=self.agent, tool=name, mission=self.mission)
         ]
+
+    def usable(self, patterns: tuple[str, ...] = ("*",)) -> list[Tool]:
+        """Those of `tools` that policy does not refuse whatever the arguments: what an agent is shown."""
+        version = self._run.door.controls.registry.agent(self.agent)
+        denies = self._run.door.controls.policies.denies_always
+        return [tool for tool in self.tools(patterns) if not denies(version.name, version.version, tool)]
 
     async def close(self, *, failed: str = "", output: Any = None) -> None:
         """End the step: with what the agent gave, or with the code of what went wrong. Closing twice is harmless."""

@@ -1,6 +1,7 @@
 """Whether steps can join a plan: names, references, cycles, skills and tools."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -26,7 +27,10 @@ def check_plan(
     """
     faults = [fault for step in steps for fault in _faults_of(step, has_skill, has_tool)]
     new = [step.id for step in steps]
-    faults += [f"step {name} stands twice" for name in sorted({n for n in new if new.count(n) > 1 or n in known})]
+    times = Counter(new)
+    faults += [
+        f"step {name} stands twice" for name in sorted(n for n, count in times.items() if count > 1 or n in known)
+    ]
     names = {*known, *new}
     faults += [
         f"step {step.id} waits for {other}, which is not in the plan"

@@ -7,7 +7,7 @@ that a rule wants is an obligation on a permit. `explain` tells people what was 
 policies cannot work as written.
 """
 
-from remit.policy.decision import Decision, Effect, Obligation, PolicyAnswer, Request, Shadow, Spoken
+from remit.policy.decision import PATIENT, Decision, Effect, Obligation, Patience, PolicyAnswer, Request, Shadow, Spoken
 from remit.policy.document import APPROVER, Policy, PolicyFields, check_agents, load_policy
 from remit.policy.evaluate import PolicySet
 from remit.policy.explain import explain, to_json
@@ -17,9 +17,11 @@ from remit.policy.remedy import remedy
 
 __all__ = [
     "APPROVER",
+    "PATIENT",
     "Decision",
     "Effect",
     "Obligation",
+    "Patience",
     "Policy",
     "PolicyAnswer",
     "PolicyFields",

@@ -74,6 +74,31 @@ class Spoken(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """What happens while nobody answers a question, in hours after it was asked."""
+
+    #: When those who are asked are reminded.
+    remind_hours: tuple[int, ...] = ()
+    #: When others are asked as well; 0 for never.
+    escalate_hours: int = 0
+    #: The roles or principals who are asked then.
+    escalate_to: tuple[str, ...] = ()
+
+    def join(self, other: "Patience") -> "Patience":
+        """Of one question for two reasons: every reminder, the earlier escalation, and all whom either would ask."""
+        hours = [each.escalate_hours for each in (self, other) if each.escalate_hours]
+        return Patience(
+            tuple(sorted({*self.remind_hours, *other.remind_hours})),
+            min(hours, default=0),
+            tuple(sorted({*self.escalate_to, *other.escalate_to})),
+        )
+
+
+#: Nobody is reminded, and nobody else is asked.
+PATIENT = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class Obligation:
     """What must be met before a permit holds; one that is not met is a deny."""
 
@@ -90,6 +115,8 @@ class Obligation:
     data: tuple[str, ...] = ()
     #: Of `redact`: `mask` or `tokenise`.
     how: str = ""
+    #: Of `approval`: what happens while nobody answers.
+    patience: Patience = PATIENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The document of `kind: Policy`: what an author writes, checked, as the rules' own data."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, 
 
 from remit.policy import conditions, patterns
 from remit.policy.conditions import Condition
+from remit.policy.decision import PATIENT, Patience
 from remit.quantities import Money
 from remit.resources import Path, Problem, RawResource, content_hash, validate
 
@@ -43,6 +44,7 @@ def _agent(value: str) -> str:
 Number = Annotated[Any, BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Tool = Annotated[str, AfterValidator(patterns.checked)]
+Hours = Annotated[int, Field(ge=1, le=8760)]
 Agent = Annotated[str, AfterValidator(_agent)]
 
 
@@ -104,7 +106,10 @@ class PolicyFields(BaseModel):
     max_turns: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     escalation: Text | None = None
     approvers: Annotated[list[Text], Field(min_length=1)] | None = None
-    approval_expires_hours: Annotated[int, Field(ge=1, le=8760)] = APPROVAL_EXPIRES_HOURS
+    approval_expires_hours: Hours = APPROVAL_EXPIRES_HOURS
+    approval_remind_hours: Annotated[list[Hours], Field(max_length=20)] = []
+    approval_escalate_hours: Hours | None = None
+    approval_escalate_to: Annotated[list[Text], Field(min_length=1)] | None = None
     conditions: list[ConditionFields] = []
     redact: Annotated[list[PersonalData], Field(min_length=1)] | None = None
     redact_by: Literal["mask", "tokenise"] = "mask"
@@ -136,6 +141,7 @@ class Policy:
     #: Roles or principals, any of whom may answer; None where the author named nobody (then it is `APPROVER`).
     approvers: tuple[str, ...] | None = None
     approval_expires_hours: int = APPROVAL_EXPIRES_HOURS
+    patience: Patience = PATIENT
     conditions: tuple[Condition, ...] = ()
     #: Kinds of personal data that are taken out of the tool's answer; empty where it stays as it is.
     redact: tuple[str, ...] = ()
@@ -177,8 +183,13 @@ def load_policy(raw: RawResource) -> tuple[Policy | None, list[Problem]]:
         allowed_accounts=None if fields.allowed_accounts is None else tuple(fields.allowed_accounts),
         reflection_loop_cap=fields.reflection_loop_cap,
         max_turns=fields.max_turns,
-        approvers=None if asked is None else tuple(APPROVER if one == "human_review" else one for one in asked),
+        approvers=None if asked is None else _people(asked),
         approval_expires_hours=fields.approval_expires_hours,
+        patience=Patience(
+            tuple(sorted(set(fields.approval_remind_hours))),
+            fields.approval_escalate_hours or 0,
+            _people(fields.approval_escalate_to or ()),
+        ),
         conditions=tuple(
             Condition.of(one.name, one.when, effect=one.effect, message=one.message) for one in fields.conditions
         ),
@@ -189,6 +200,10 @@ def load_policy(raw: RawResource) -> tuple[Policy | None, list[Problem]]:
         source=raw,
     )
     return policy, problems
+
+
+def _people(named: Iterable[str]) -> tuple[str, ...]:
+    return tuple(APPROVER if one == "human_review" else one for one in named)
 
 
 def check_agents(policy: Policy, known_agents: Collection[str]) -> list[Problem]:
@@ -228,6 +243,7 @@ def _together(raw: RawResource) -> list[Problem]:
         problems.append(raw.problem((), told, "warning"))
     if "redact_by" in fields and fields.get("redact") is None:
         problems.append(raw.problem(("redact_by",), "there is nothing to redact: write redact, or leave this out"))
+    problems += _never(raw)
     seen: set[str] = set()
     conditions_written = fields.get("conditions")
     for index, condition in enumerate(conditions_written if isinstance(conditions_written, list) else []):
@@ -235,4 +251,25 @@ def _together(raw: RawResource) -> list[Problem]:
         if isinstance(name, str) and name in seen:
             problems.append(raw.problem(("conditions", index, "name"), f"a condition {name!r} stands before this one"))
         seen.add(str(name))
+    return problems
+
+
+def _never(raw: RawResource) -> list[Problem]:
+    """Reminders and escalations that could not take place."""
+    fields, problems = raw.fields, []
+    ends = fields.get("approval_expires_hours", APPROVAL_EXPIRES_HOURS)
+    escalates, to = fields.get("approval_escalate_hours"), fields.get("approval_escalate_to")
+    if (escalates is None) != (to is None):
+        path = ("approval_escalate_hours",) if to is None else ("approval_escalate_to",)
+        problems.append(raw.problem(path, "write approval_escalate_hours and approval_escalate_to together"))
+    reminds = fields.get("approval_remind_hours")
+    told: list[tuple[Path, Any]] = [(("approval_escalate_hours",), escalates)]
+    told += [
+        (("approval_remind_hours", at), one) for at, one in enumerate(reminds if isinstance(reminds, list) else [])
+    ]
+    problems += [
+        raw.problem(path, f"the question lapses after {ends} hours, before this could take place")
+        for path, hours in told
+        if isinstance(hours, int) and isinstance(ends, int) and hours >= ends
+    ]
     return problems

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from remit.policy.decision import Decision, Obligation, Request, Shadow, Spoken
+from remit.policy.decision import PATIENT, Decision, Obligation, Patience, Request, Shadow, Spoken
 from remit.policy.document import APPROVAL_EXPIRES_HOURS, APPROVER, Policy, check_agents
-from remit.policy.patterns import matching
+from remit.policy.patterns import matching, place_of, places_of
 from remit.policy.rules import LEAVE, Rule, rules_for
 from remit.quantities import Rates
 from remit.resources import Problem, content_hash
@@ -23,12 +23,13 @@ class _Plan:
     tool: Tool
     fixed: tuple[Spoken, ...]
     rules: tuple[Rule, ...]
-    #: A rule refuses whatever the request.
+    #: A rule refuses, or asks, whatever the request.
     denied: bool
+    asks: bool
     #: What a critical call owes where no policy gives leave for it.
     critical: tuple[Obligation, ...]
-    #: Policy to who may answer and for how many hours.
-    approvals: dict[str, tuple[tuple[str, ...], int]]
+    #: Policy to who may answer, for how many hours, and what happens while nobody does.
+    approvals: dict[str, tuple[tuple[str, ...], int, Patience]]
     #: What a permit owes whatever the request, beside approvals.
     owed: tuple[Obligation, ...]
     hash: str
@@ -42,7 +43,7 @@ class PolicySet:
     The set itself never changes; what it remembers between calls only saves time.
     """
 
-    __slots__ = ("_by_agent", "_everywhere", "_plans", "_rates", "hash", "policies", "problems")
+    __slots__ = ("_by_agent", "_plans", "_rates", "hash", "policies", "problems")
 
     def __init__(self, policies: Iterable[Policy], rates: Rates | None, problems: Iterable[Problem] = ()) -> None:
         #: The active ones, by name: their order in files does not matter.
@@ -53,11 +54,14 @@ class PolicySet:
         #: change is decided anew at each call.
         self.hash = _hash_of(policy for policy in self.policies if not policy.shadow)
         self._rates = rates
-        self._everywhere = tuple(policy for policy in self.policies if "*" in policy.agents)
-        self._by_agent: dict[str, list[Policy]] = {}
+        #: By agent (`*` for every one), then by the place of a pattern: most policies concern few tools.
+        self._by_agent: dict[str, dict[str, list[Policy]]] = {}
         for policy in self.policies:
-            for agent in set(policy.agents) - {"*"} if "*" not in policy.agents else ():
-                self._by_agent.setdefault(agent, []).append(policy)
+            places = {place_of(pattern) for pattern in (*policy.tools, *policy.deny_tools)}
+            for agent in {"*"} if "*" in policy.agents else set(policy.agents):
+                placed = self._by_agent.setdefault(agent, {})
+                for place in places:
+                    placed.setdefault(place, []).append(policy)
         self._plans: dict[tuple[str, str, str], _Plan] = {}
 
     @classmethod
@@ -84,23 +88,41 @@ class PolicySet:
 
     def decide(self, request: Request) -> Decision:
         """Permit or deny, with every rule that spoke and what must be met for the permit to hold."""
-        tool = request.tool
-        key = (request.agent, request.agent_version, tool.name)
-        plan = self._plans.get(key)
-        if plan is None or (plan.tool is not tool and plan.tool != tool):
-            plan = self._plan(key, tool)
+        plan = self._ready(request.agent, request.agent_version, request.tool)
         decision = _decided(plan, request)
         return decision if plan.shadow is None else _beside_shadow(decision, *plan.shadow, request)
 
+    def denies_always(self, agent: str, agent_version: str, tool: Tool) -> bool:
+        """True where no call of the tool by this agent would be permitted, whatever its arguments."""
+        return self._ready(agent, agent_version, tool).denied
+
     def applying(self, agent: str, agent_version: str) -> tuple[Policy, ...]:
         """The policies that name this agent, by itself, by its version, or with all others; those in shadow too."""
-        named = self._by_agent.get(agent, [])
-        versioned = self._by_agent.get(f"{agent}-v{agent_version.removeprefix('v')}", [])
-        own = [*named, *(policy for policy in versioned if policy not in named), *self._everywhere]
-        return tuple(sorted(own, key=lambda policy: policy.name))
+        return self._in(agent, agent_version, None)
+
+    def _in(self, agent: str, agent_version: str, places: Iterable[str] | None) -> tuple[Policy, ...]:
+        """Those of an agent's policies that stand in these places, or in any; each once, by name."""
+        found: dict[int, Policy] = {}
+        for named in (agent, f"{agent}-v{agent_version.removeprefix('v')}", "*"):
+            placed = self._by_agent.get(named, {})
+            for place in placed if places is None else places:
+                for policy in placed.get(place, ()):
+                    found[id(policy)] = policy
+        return tuple(sorted(found.values(), key=lambda policy: policy.name))
+
+    def hash_for(self, agent: str, agent_version: str) -> str:
+        """The hash of all policies that apply to this agent: another one means that something may be decided anew."""
+        return _hash_of(policy for policy in self.applying(agent, agent_version) if not policy.shadow)
+
+    def _ready(self, agent: str, agent_version: str, tool: Tool) -> _Plan:
+        key = (agent, agent_version, tool.name)
+        plan = self._plans.get(key)
+        if plan is None or (plan.tool is not tool and plan.tool != tool):
+            plan = self._plan(key, tool)
+        return plan
 
     def _plan(self, key: tuple[str, str, str], tool: Tool) -> _Plan:
-        applying = self.applying(key[0], key[1])
+        applying = self._in(key[0], key[1], places_of(tool.name))
         enforced = [policy for policy in applying if not policy.shadow]
         shadows = [policy for policy in applying if policy.shadow and any(rules_for(policy, tool, self._rates))]
         plan = _plan(enforced, key[0], tool, self._rates, would=[p.name for p in shadows if _covers(p, tool)])
@@ -114,7 +136,7 @@ class PolicySet:
 
 
 def _decided(plan: _Plan, request: Request) -> Decision:
-    spoken = list(plan.fixed)
+    spoken: list[Spoken] = []
     denied = plan.denied
     asks = leave = False
     for rule in plan.rules:
@@ -131,12 +153,11 @@ def _decided(plan: _Plan, request: Request) -> Decision:
     if plan.critical and not leave:
         asks = True
         spoken += [Spoken(owed.policy, owed.rule, "ask", owed.message) for owed in plan.critical]
-    elif not asks:
-        asks = any(told.effect == "ask" for told in plan.fixed)
+    every = (*plan.fixed, *spoken) if spoken else plan.fixed
     obligations: tuple[Obligation, ...] = ()
     if not denied:
-        obligations = (*_obligations(spoken, plan), *plan.owed) if asks else plan.owed
-    return Decision(not denied, tuple(spoken), obligations, plan.hash)
+        obligations = (*_obligations(every, plan), *plan.owed) if asks or plan.asks else plan.owed
+    return Decision(not denied, every, obligations, plan.hash)
 
 
 def _beside_shadow(decision: Decision, both: _Plan, shadows: frozenset[str], request: Request) -> Decision:
@@ -175,9 +196,11 @@ def _plan(
         fixed=tuple(fixed),
         rules=tuple(rules),
         denied=any(told.effect == "deny" for told in fixed),
+        asks=any(told.effect == "ask" for told in fixed),
         critical=tuple(_critical(covering, tool)) if tool.tier is Tier.CRITICAL else (),
         approvals={
-            policy.name: (policy.approvers or (APPROVER,), policy.approval_expires_hours) for policy in covering
+            policy.name: (policy.approvers or (APPROVER,), policy.approval_expires_hours, policy.patience)
+            for policy in covering
         },
         owed=tuple(_redactions(covering)),
         hash=_hash_of(speaking),
@@ -189,7 +212,7 @@ def _critical(covering: list[Policy], tool: Tool) -> Iterable[Obligation]:
     message = f"{tool.name} is critical, and no policy gives standing leave for this call"
     for policy in [policy for policy in covering if policy.approvers is not None] or covering[:1]:
         approvers, hours = policy.approvers or (APPROVER,), policy.approval_expires_hours
-        yield Obligation("approval", "critical_tier", policy.name, message, approvers, hours)
+        yield Obligation("approval", "critical_tier", policy.name, message, approvers, hours, patience=policy.patience)
 
 
 def _redactions(covering: list[Policy]) -> Iterable[Obligation]:
@@ -200,13 +223,16 @@ def _redactions(covering: list[Policy]) -> Iterable[Obligation]:
             yield Obligation("redact", "redact", policy.name, message, (), 0, policy.redact, policy.redact_by)
 
 
-def _obligations(spoken: list[Spoken], plan: _Plan) -> tuple[Obligation, ...]:
+def _obligations(spoken: Iterable[Spoken], plan: _Plan) -> tuple[Obligation, ...]:
     """One for each rule that asks; where one of them asks a person anyway, a critical call owes nothing beyond it."""
     owed = []
     for told in spoken:
         if told.effect == "ask" and told.rule != "critical_tier":
-            approvers, hours = plan.approvals.get(told.policy, ((APPROVER,), APPROVAL_EXPIRES_HOURS))
-            owed.append(Obligation("approval", told.rule, told.policy, told.message, approvers, hours))
+            named = plan.approvals.get(told.policy, ((APPROVER,), APPROVAL_EXPIRES_HOURS, PATIENT))
+            approvers, hours, patience = named
+            owed.append(
+                Obligation("approval", told.rule, told.policy, told.message, approvers, hours, patience=patience)
+            )
     return tuple(owed) or plan.critical
 
 

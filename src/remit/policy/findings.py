@@ -193,6 +193,10 @@ def _around(policy: Policy, around: Surroundings) -> Iterator[Finding]:
         if name not in around.people and name != APPROVER:
             path: Path = ("approvers", index) if _written(policy, "approvers") else ("escalation",)
             yield path, f"{name!r} is no principal, and no principal has such a role: nobody could answer; name another"
+    for index, name in enumerate(policy.patience.escalate_to):
+        if name not in around.people and name != APPROVER:
+            told = f"{name!r} is no principal, and no principal has such a role: nobody more would be asked"
+            yield ("approval_escalate_to", index), told
     known = {"skill": around.skills, "agent": around.agents, "tool": around.tools}
     for index, condition in enumerate(policy.conditions):
         for variable, names in known.items():

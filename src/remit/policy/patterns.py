@@ -26,4 +26,29 @@ def fits(pattern: str, name: str) -> bool:
     """True where `name` (a tool's name, or a narrower pattern) is covered by `pattern`."""
     if "*" not in pattern:
         return pattern == name
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None
+    # By hand: patterns are many, and each would have to be compiled to be asked once or twice.
+    first, *between, last = pattern.split("*")
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in between:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def place_of(pattern: str) -> str:
+    """Where tools that fit `pattern` are looked for: a tool's full name, its source, or empty for anywhere."""
+    fixed, star, _ = pattern.partition("*")
+    if not star:
+        return pattern
+    source, parted, _ = fixed.partition("__")
+    return f"{source}{parted}" if parted else ""
+
+
+def places_of(name: str) -> tuple[str, str, str]:
+    """The places in which patterns that a tool's name fits may stand."""
+    source, parted, _ = name.partition("__")
+    return name, f"{source}{parted}", ""

@@ -8,6 +8,9 @@ with what people declared, and `compare_pins` names what has changed since they 
 from remit.registry.a2a import A2aSource
 from remit.registry.agent import AgentDocument, AgentVersion, Autonomy, Skill
 from remit.registry.apply import ApplyPlan, Change, plan_apply
+from remit.registry.behalf import PRINCIPAL, Exchange
+from remit.registry.builder import WorkflowBuilder
+from remit.registry.conditions import check_condition, holds, speaks_of_item, steps_in
 from remit.registry.differences import Difference
 from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
@@ -17,18 +20,26 @@ from remit.registry.names import Names, suggestion
 from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
 from remit.registry.propose import Proposal, proposals, propose
-from remit.registry.reach import Credential, Network, network_of
+from remit.registry.reach import Credential, Network, network_allowing, network_of
+from remit.registry.references import LookUp, Reference, as_text, literals, references
 from remit.registry.registry import Registry
 from remit.registry.soap import SoapSource
 from remit.registry.source import REQUESTS, Declaration, ToolSource, ToolSourceDocument, not_offered, tools_of
 from remit.registry.sql import SqlCommand, SqlField, SqlLimits, SqlSource
+from remit.registry.steps import RetryDocument, WrittenStep, seconds
 from remit.registry.stored import TABLE, StoredResource
+from remit.registry.subscription import Place, Subscription
+from remit.registry.trigger import Schedule, StreamOfOthers, Trigger, Webhook
+from remit.registry.trigger_check import REFERENCE, condition
 from remit.registry.version import Semver
-from remit.registry.workflow import Limits, Workflow, WorkflowDocument
+from remit.registry.workflow import DEFAULT_POOL, Limits, Workflow, WorkflowDocument
 
 __all__ = [
+    "DEFAULT_POOL",
     "KINDS",
     "NOT_BUILT",
+    "PRINCIPAL",
+    "REFERENCE",
     "REQUESTS",
     "TABLE",
     "TOOL_TABLE",
@@ -44,15 +55,21 @@ __all__ = [
     "Credential",
     "Declaration",
     "Difference",
+    "Exchange",
     "Kind",
     "Limits",
+    "LookUp",
     "Models",
     "Names",
     "Network",
     "OpenApi",
     "PinChange",
+    "Place",
     "Proposal",
+    "Reference",
     "Registry",
+    "RetryDocument",
+    "Schedule",
     "Semver",
     "Skill",
     "SoapSource",
@@ -61,12 +78,24 @@ __all__ = [
     "SqlLimits",
     "SqlSource",
     "StoredResource",
+    "StreamOfOthers",
+    "Subscription",
     "ToolSource",
     "ToolSourceDocument",
+    "Trigger",
+    "Webhook",
     "Workflow",
+    "WorkflowBuilder",
     "WorkflowDocument",
+    "WrittenStep",
     "accept_tools",
+    "as_text",
+    "check_condition",
     "compare_pins",
+    "condition",
+    "holds",
+    "literals",
+    "network_allowing",
     "network_of",
     "no_check",
     "not_offered",
@@ -75,6 +104,10 @@ __all__ = [
     "propose",
     "read_files",
     "read_prompts",
+    "references",
+    "seconds",
+    "speaks_of_item",
+    "steps_in",
     "suggestion",
     "tool_from_json",
     "tool_to_json",

@@ -10,6 +10,7 @@ from remit.ledger import PutRecord
 from remit.registry.agent import version_hash
 from remit.registry.differences import Difference, differences
 from remit.registry.files import beside, prompt_files
+from remit.registry.flow_check import skills_of
 from remit.registry.kinds import NOT_BUILT, Kind
 from remit.registry.names import Names, names_in, suggestion
 from remit.registry.stored import TABLE, StoredResource, resource_key
@@ -195,16 +196,19 @@ def _after(
 def _lost_skills(
     raws: Iterable[RawResource], stored: Mapping[str, StoredResource], before: Names, after: Names
 ) -> Iterator[Problem]:
-    """Skills that a stored workflow starts with, and that these files take away."""
+    """Skills that a stored workflow asks for, and that these files take away."""
     raws = tuple(raws)
     replaced = {raw.name for raw in raws if raw.kind == "Workflow"}
-    starts = {r.fields["start"]: r.name for r in stored.values() if r.kind == "Workflow" and r.name not in replaced}
-    for skill in sorted(starts.keys() & (before.skills.keys() - after.skills.keys())):
+    asked = {
+        skill: r.name
+        for r in stored.values()
+        if r.kind == "Workflow" and r.name not in replaced
+        for skill in skills_of(r.fields)
+    }
+    for skill in sorted(asked.keys() & (before.skills.keys() - after.skills.keys())):
         for raw in raws:
             if raw.kind == "Agent" and raw.name in before.skills[skill]:
-                told = (
-                    f"no production agent would offer the skill {skill!r}, with which workflow {starts[skill]!r} starts"
-                )
+                told = f"no production agent would offer the skill {skill!r}, for which workflow {asked[skill]!r} asks"
                 yield raw.problem((), told)
 
 

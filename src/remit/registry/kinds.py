@@ -7,21 +7,25 @@ from pydantic import BaseModel
 
 from remit.identity import PrincipalDocument
 from remit.registry.agent import AgentDocument
+from remit.registry.flow_check import check_flow
 from remit.registry.names import Names, suggestion
 from remit.registry.source import BUILT, ROLE_NAMES, TRANSPORTS, ToolSourceDocument
+from remit.registry.subscription import SubscriptionDocument, check_subscription
+from remit.registry.trigger import TriggerDocument
+from remit.registry.trigger_check import check_trigger
 from remit.registry.workflow import WorkflowDocument
 from remit.resources import Path, Problem, RawResource
 from remit.tools import Tier
 
 #: Kinds that have a name, but no room yet.
-NOT_BUILT = ("Dataset", "Mission", "Tenant", "Trigger")
+NOT_BUILT = ("Dataset", "Mission", "Tenant")
 _AGENT_RUNTIMES = ("python", "connected", "a2a", "http")
 #: Forms of a source, besides `mcp.url`, that Remit calls itself: it can inject a credential and check the address.
 _REACHED: tuple[str, ...] = ("models", "openapi", "soap", "a2a")
 #: Field to the forms that take it, and what another form has instead.
 _ELSEWHERE: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "credential": ((*_REACHED, "sql"), "a server that Remit starts reads its own variable (`env`)"),
-    "network": (_REACHED, "a server that Remit starts has none"),
+    "credential": ((*_REACHED, "sql"), "a server that Remit starts receives it as a variable: `as: {env: NAME}`"),
+    "network": (_REACHED, "a server that Remit starts has none, or all of it: `mcp: {network: true}`"),
 }
 
 Check = Callable[[RawResource, Names], list[Problem]]
@@ -79,9 +83,7 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
             problems.append(raw.problem(("mcp", "command"), "the command is empty: name a program"))
     if raw.fields.get("env") and "command" not in (server or ()):
         problems.append(raw.problem(("env",), "`env` is for a server that Remit starts (`mcp.command`)"))
-    for key, (forms, instead) in _ELSEWHERE.items():
-        if key in raw.fields and "url" not in (server or ()) and not any(form in raw.fields for form in forms):
-            problems.append(raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}"))
+    problems += _check_reach(raw, server or {})
     if "models" in raw.fields and raw.fields.get("tools"):
         problems.append(raw.problem(("tools",), "a model declares itself under `models`: leave this out"))
     statements = (raw.fields.get("sql") or {}).get("statements", {})
@@ -99,16 +101,36 @@ def _check_source(raw: RawResource, _names: Names) -> list[Problem]:
     return problems
 
 
+def _variable(raw: RawResource) -> str | None:
+    """The variable in which a server receives the credential, where it is declared so."""
+    sent = (raw.fields.get("credential") or {}).get("as")
+    return str(sent["env"]) if isinstance(sent, Mapping) and "env" in sent else None
+
+
+def _check_reach(raw: RawResource, server: Mapping[str, object]) -> list[Problem]:
+    """What is said of addresses, credentials and the network must be for such a source."""
+    problems = []
+    variable = _variable(raw)
+    for key, (forms, instead) in _ELSEWHERE.items():
+        taken = "url" in server or any(form in raw.fields for form in forms)
+        if key in raw.fields and not taken and not (key == "credential" and variable and "command" in server):
+            problems.append(raw.problem((key,), f"`{key}` is for a source that Remit calls over a network; {instead}"))
+    if "network" in server and "command" not in server:
+        problems.append(raw.problem(("mcp", "network"), "`mcp.network` is for a server that Remit starts"))
+    if variable is not None and "command" not in server:
+        told = "`as: {env: ...}` is for a server that Remit starts (`mcp.command`)"
+        problems.append(raw.problem(("credential", "as"), told))
+    if variable is not None and variable in (raw.fields.get("env") or ()):
+        problems.append(raw.problem(("env",), f"{variable} is what the credential is sent as: leave it out here"))
+    if "exchange" in (raw.fields.get("credential") or {}) and ("sql" in raw.fields or "command" in server):
+        told = "an exchanged token is sent over HTTP: give each person a secret with `per_person`"
+        problems.append(raw.problem(("credential", "exchange"), told))
+    return problems
+
+
 def _check_workflow(raw: RawResource, names: Names) -> list[Problem]:
     problems = _check_tools(raw, names)
-    if "max_turns" in (raw.fields.get("limits") or {}):
-        told = "`max_turns` of a workflow is not built in this release; those of agents and policies hold"
-        problems.append(raw.problem(("limits", "max_turns"), told))
-    start = raw.fields["start"]
-    if start not in names.skills:
-        told = f"no production agent offers the skill {start!r}{suggestion(start, names.skills)}"
-        problems.append(raw.problem(("start",), told))
-    return problems
+    return [*problems, *check_flow(raw, names)]
 
 
 def _check_principal(raw: RawResource, names: Names) -> list[Problem]:
@@ -166,5 +188,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("ToolSource", ToolSourceDocument, _check_source),
         Kind("Workflow", WorkflowDocument, _check_workflow),
         Kind("Principal", PrincipalDocument, _check_principal),
+        Kind("Trigger", TriggerDocument, check_trigger),
+        Kind("Subscription", SubscriptionDocument, check_subscription),
     )
 }

@@ -34,6 +34,8 @@ class Names:
     tools: frozenset[str] = _NO_NAMES
     #: The operating system's account to the active principals that it is bound to.
     os_users: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: Workflow to those whose missions its own begin.
+    workflows: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, kind: str) -> frozenset[str]:
         """The names of every resource of this kind."""
@@ -56,6 +58,7 @@ def names_in(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> Names:
     agents: set[str] = set()
     tools: set[str] = set()
     os_users: dict[str, set[str]] = {}
+    workflows: dict[str, set[str]] = {}
     for kind, name, fields in documents:
         resources.setdefault(kind, set()).add(name)
         if kind == "Agent":
@@ -64,6 +67,10 @@ def names_in(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> Names:
                 versions.setdefault(name, {})[number] = (str(fields["version"]), fields)
         elif kind == "ToolSource":
             tools |= {f"{name}__{tool}" for tool in _mapping(fields.get("tools"))}
+        elif kind == "Workflow":
+            steps = _mapping(fields.get("steps")).values()
+            begun = [_mapping(step).get("workflow") for step in steps]
+            workflows[name] = {one for one in begun if isinstance(one, str)}
         elif kind == "Principal" and fields.get("active", True) and isinstance(fields.get("os_user"), str):
             os_users.setdefault(fields["os_user"], set()).add(name)
     current = {name: found[max(found)] for name, found in versions.items()}
@@ -78,6 +85,7 @@ def names_in(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> Names:
         agents=frozenset(agents),
         tools=frozenset(tools),
         os_users=_frozen(os_users),
+        workflows=_frozen(workflows),
     )
 
 

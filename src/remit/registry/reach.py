@@ -1,24 +1,21 @@
 """How a tool source is reached: what it may connect to, and the secret that is injected."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueError, ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, StrictStr, Tag
+from pydantic import AfterValidator, Discriminator, Field, StrictStr, Tag, model_validator
 
+from remit.registry.behalf import Exchange, ExchangeDocument, PerPersonDocument, exchange
 from remit.registry.schemas import Document, by_form, worded
+from remit.registry.secret_ref import SecretReference
 
 #: A wider network would declare a good part of the internet, or all private addresses of a kind at once and more.
 _PREFIX_MIN = {4: 8, 6: 7}
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _ADDRESS = re.compile(r"https?://[^\s/@?#\\]+([/?][^\s#]*)?")
-_REFERENCES = {
-    "env": re.compile(r"[A-Za-z_]\w{0,199}", re.ASCII),
-    "file": re.compile(r"[^\0\n]{1,1000}"),
-    "kubernetes": re.compile(r"[a-z0-9][a-z0-9.-]{0,252}/[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"),
-    "vault": re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,20}#[A-Za-z0-9._-]{1,100}"),
-}
 
 AllowedNetwork = IPv4Network | IPv6Network
 
@@ -50,27 +47,6 @@ def _address(text: str) -> str:
 
 #: Without a user and password in it: those are a credential.
 Address = Annotated[StrictStr, AfterValidator(_address)]
-
-
-def _reference(text: str) -> str:
-    store, colon, name = text.partition(":")
-    if not colon:
-        raise ValueError("expected a reference, such as env:NAME or file:PATH, never the secret itself")
-    pattern = _REFERENCES.get(store)
-    if pattern is None:
-        known = ", ".join(f"{store}:" for store in _REFERENCES)
-        raise ValueError(f"no store of secrets begins so in this release; {known} do")
-    if not pattern.fullmatch(name) or (store in {"kubernetes", "vault"} and ".." in name):
-        raise ValueError(f"after {store}: expected {_EXPECTED[store]}")
-    return text
-
-
-_EXPECTED = {
-    "env": "the name of an environment variable",
-    "file": "a path, absolute or from the home",
-    "kubernetes": "SECRET/KEY",
-    "vault": "MOUNT/PATH#FIELD",
-}
 
 
 class NetworkDocument(Document):
@@ -105,33 +81,68 @@ class QueryForm(Document):
     )
 
 
+class VariableForm(Document):
+    """In the environment of a server that Remit starts."""
+
+    env: Annotated[StrictStr, worded(r"[A-Za-z_]\w{0,199}", "a variable's name, such as GITHUB_TOKEN")] = Field(
+        description="The variable's name, such as `GITHUB_TOKEN`; a changed secret restarts the server."
+    )
+
+
 def _form(value: object) -> str:
     if by_form(value) == "text":
         return "text"
+    if isinstance(value, VariableForm) or (isinstance(value, dict) and "env" in value):
+        return "env"
     return "query" if isinstance(value, QueryForm) or (isinstance(value, dict) and "query" in value) else "header"
 
 
 CredentialForm = Annotated[
     Annotated[Literal["bearer", "basic"], Tag("text")]
     | Annotated[HeaderForm, Tag("header")]
-    | Annotated[QueryForm, Tag("query")],
+    | Annotated[QueryForm, Tag("query")]
+    | Annotated[VariableForm, Tag("env")],
     Discriminator(_form),
 ]
 
 
 class CredentialDocument(Document):
-    """A secret by reference; its text never stands in a file of Remit's."""
+    """A secret by reference, one for all or one for each person; its text never stands in a file of Remit's."""
 
-    ref: Annotated[StrictStr, AfterValidator(_reference)] = Field(
+    ref: SecretReference | None = Field(
+        None,
         description="Where it stands: `env:NAME`, `file:PATH`, `kubernetes:SECRET/KEY`, `vault:MOUNT/PATH#FIELD`. Read "
-        "at each call."
+        "at each call. Beside `per_person` or `exchange` it is only for what Remit asks for itself, such as what the "
+        "source offers.",
+    )
+    per_person: PerPersonDocument | None = Field(None, description="A secret of each person's own.")
+    exchange: ExchangeDocument | None = Field(
+        None, description="A token for each person and agent, by OAuth 2.0 token exchange (RFC 8693)."
     )
     form: CredentialForm = Field(
         "bearer",
         alias="as",
         description="How it is sent: `bearer`; `basic` (the secret is USER:PASSWORD); `{header: X-Api-Key}`; "
-        "`{query: api_key}`.",
+        "`{query: api_key}`; `{env: GITHUB_TOKEN}` for `mcp.command`.",
     )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.per_person and self.exchange:
+            raise ValueError("`per_person` and `exchange` stand for each other: leave one out")
+        if not (self.ref or self.per_person or self.exchange):
+            raise ValueError("expected `ref`, `per_person` or `exchange`")
+        return self
+
+
+def _shared(document: CredentialDocument) -> CredentialDocument:
+    if document.ref is None or document.per_person or document.exchange:
+        raise ValueError("expected `ref`: here nobody is called for a person")
+    return document
+
+
+#: Where no call is made for a person.
+SharedCredential = Annotated[CredentialDocument, AfterValidator(_shared)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,29 +160,59 @@ class Network:
 class Credential:
     """A secret by reference, and how it is sent."""
 
+    #: Of the one secret for all; empty where each person has their own and Remit has none.
     ref: str
-    form: Literal["bearer", "basic", "header", "query"] = "bearer"
-    #: Of the header or parameter.
+    form: Literal["bearer", "basic", "header", "query", "env"] = "bearer"
+    #: Of the header, parameter or variable.
     name: str = ""
+    #: Where each person's own secret stands, with `{principal}`; empty where they have none.
+    per_person: str = ""
+    exchange: Exchange | None = None
+
+    @property
+    def personal(self) -> bool:
+        """True where calls go out with what is one person's."""
+        return bool(self.per_person) or self.exchange is not None
 
 
 def network(document: NetworkDocument | None) -> Network:
     """The document as the rest of Remit sees it; nothing declared is the public internet alone."""
     if document is None:
         return Network()
-    networks = tuple(found for text in document.allow if (found := network_of(text)) is not None)
-    hosts = frozenset(text.lower().rstrip(".") for text in document.allow if network_of(text) is None)
-    return Network(networks, hosts, document.ca, document.answer_bytes_max)
+    allowed = network_allowing(document.allow)
+    return replace(allowed, ca=document.ca, answer_bytes_max=document.answer_bytes_max)
+
+
+def network_allowing(entries: Iterable[str]) -> Network:
+    """A network of addresses, networks and host names, written as in `allow`.
+
+    Raises:
+        ValueError: names the first entry that cannot stand there.
+    """
+    texts = [_allowed(text) for text in entries]
+    networks = tuple(found for text in texts if (found := network_of(text)) is not None)
+    return Network(networks, frozenset(text.lower().rstrip(".") for text in texts if network_of(text) is None))
 
 
 def credential(document: CredentialDocument | None) -> Credential | None:
     """The document as the rest of Remit sees it."""
     if document is None:
         return None
-    match document.form:
+    per_person = document.per_person.ref if document.per_person else ""
+    exchanged = exchange(document.exchange) if document.exchange else None
+    form, name = _sent(document.form)
+    return Credential(document.ref or "", form, name, per_person, exchanged)
+
+
+def _sent(
+    form: HeaderForm | QueryForm | VariableForm | Literal["bearer", "basic"],
+) -> tuple[Literal["bearer", "basic", "header", "query", "env"], str]:
+    match form:
         case HeaderForm(header=name):
-            return Credential(document.ref, "header", name)
+            return "header", name
         case QueryForm(query=name):
-            return Credential(document.ref, "query", name)
-        case form:
-            return Credential(document.ref, form)
+            return "query", name
+        case VariableForm(env=name):
+            return "env", name
+        case text:
+            return text, ""

@@ -15,6 +15,8 @@ from remit.registry.limits import UNLIMITED, CallLimits
 from remit.registry.names import Names, names_in, suggestion
 from remit.registry.source import ToolSource, ToolSourceDocument, tool_source
 from remit.registry.stored import StoredResource
+from remit.registry.subscription import Subscription, SubscriptionDocument, subscription
+from remit.registry.trigger import Trigger, TriggerDocument, trigger
 from remit.registry.workflow import Workflow, WorkflowDocument, workflow
 from remit.tools import Tool
 
@@ -31,6 +33,8 @@ class Registry:
     #: Accepted tools by full name.
     tools: Mapping[str, Tool] = field(default_factory=dict)
     workflows: Mapping[str, Workflow] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     #: Those who have left, too.
     principals: Mapping[str, Principal] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
@@ -53,12 +57,16 @@ class Registry:
         current = {name: versions[f"{name}@{number}"] for name, number in names.current.items()}
         sources = [tool_source(_read(one, ToolSourceDocument)) for one in stored if one.kind == "ToolSource"]
         workflows = [workflow(_read(one, WorkflowDocument)) for one in stored if one.kind == "Workflow"]
+        triggers = [trigger(_read(one, TriggerDocument)) for one in stored if one.kind == "Trigger"]
+        told = [subscription(_read(one, SubscriptionDocument)) for one in stored if one.kind == "Subscription"]
         people = [_read(one, PrincipalDocument).principal() for one in stored if one.kind == "Principal"]
         return cls(
             versions=MappingProxyType(versions),
             sources=MappingProxyType({source.name: source for source in sources}),
             tools=MappingProxyType({tool.name: tool for tool in sorted(tools, key=lambda tool: tool.name)}),
             workflows=MappingProxyType({one.name: one for one in workflows}),
+            triggers=MappingProxyType({one.name: one for one in triggers}),
+            subscriptions=MappingProxyType({one.name: one for one in told}),
             principals=MappingProxyType({person.id: person for person in people}),
             names=names,
             _by_skill={skill: current[min(offering)] for skill, offering in names.skills.items()},
@@ -79,6 +87,16 @@ class Registry:
             told = f"; in another stage or superseded: {', '.join(elsewhere)}" if elsewhere else ""
             raise UnknownSkill(f"The skill is {skill!r}{told or suggestion(skill, self._by_skill)}")
         return version
+
+    def other_version(self, skill: str) -> AgentVersion | None:
+        """The newest version in production of the skill's agent, besides the current one, that offers the skill too."""
+        current = self.resolve(skill)
+        others = [
+            one
+            for one in self.versions.values()
+            if one.name == current.name and one != current and one.stage == "production" and one.skill(skill)
+        ]
+        return max(others, key=lambda one: one.semver, default=None)
 
     def agent(self, name: str) -> AgentVersion:
         """The version `NAME@VERSION`, or the current production version of `NAME`.
@@ -126,6 +144,8 @@ class Registry:
     def polls(self, name: str) -> bool:
         """True where asking this tool the same again is meant, so that it counts as no loop."""
         tool = self.tools.get(name)
+        if tool is not None and tool.own:
+            return True
         source = self.sources.get(tool.source) if tool else None
         declared = source.tools.get(tool.local_name) if tool and source else None
         return declared is not None and declared.poll

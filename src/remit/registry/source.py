@@ -71,6 +71,9 @@ class McpDocument(Document):
         None, description="Program and arguments; Remit starts it and speaks over its standard input and output."
     )
     url: Address | None = Field(None, description="Address of a server over streamable HTTP.")
+    network: StrictBool = Field(
+        False, description="True: the server of `command` reaches the network from behind its walls, past the door."
+    )
 
 
 class PythonDocument(Document):
@@ -225,6 +228,8 @@ class ToolSource:
     description: str
     #: Program and arguments of an MCP server over standard input and output.
     command: tuple[str, ...] | None
+    #: Whether that server reaches the network.
+    command_networked: bool
     #: A module whose functions are the tools.
     module: str | None
     #: Names of the environment variables that `command` receives.
@@ -321,6 +326,7 @@ def tool_source(document: ToolSourceDocument) -> ToolSource:
         name=document.name,
         description=document.description,
         command=document.mcp.command if document.mcp else None,
+        command_networked=document.mcp is not None and document.mcp.network,
         module=document.python.module if document.python else None,
         env=document.env,
         timeout_seconds=document.timeout_seconds,

@@ -28,6 +28,10 @@ class KeyRing:
 
     def __init__(self, key: bytes) -> None:
         self._wrapping = AESGCM(key)
+        #: Signs state pointers; whoever holds the home's key can check one.
+        self.pointing = _derive(key, b"remit pointer")
+        #: Names values that belong to no mission.
+        self.naming = _derive(key, b"remit home name")
 
     @classmethod
     def open(cls, path: Path) -> "KeyRing":

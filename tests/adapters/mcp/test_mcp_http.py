@@ -794,3 +794,13 @@ def test_what_is_offered_is_listed_once_until_the_server_says_that_it_changed():
             return first is again, [one[0]["name"] for one in (first, after)]
 
     assert asyncio.run(asyncio.wait_for(main(), 20)) == (True, ["t1", "t2"])
+
+
+def test_all_sessions_of_a_mission_end_when_it_does(legacy):
+    async def scenario(_, transport):
+        for owner in ("one|elicitation", "one|private", "two|private"):
+            await transport.call_on(Listener(owner), a_tool("echo"), {"text": "a"}, idempotency_key="k")
+        await transport.hang_up("one|")
+        return list(transport._private)
+
+    assert talk(legacy, scenario) == ["two|private"]

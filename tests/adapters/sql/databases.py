@@ -2,11 +2,8 @@
 
 import atexit
 import os
-import shutil
-import socket
 import sqlite3
 import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pymysql
-import pytest
+from tests.adapters.database_servers import a_database, do, programs, room
 
 from remit.adapters.sql import SqlTransport
 from remit.adapters.system import SystemClock
@@ -96,46 +93,19 @@ def sqlite_source(path, **changes):
     return a_source("sqlite", f"sqlite:///{path}", **changes)
 
 
-# --- PostgreSQL: the server at the standard port, else one that is started here
+# --- PostgreSQL
 
 
 @contextmanager
 def a_postgres():
     """The address of a new database, without a password."""
-    server = _server()
-    name = f"remit_{os.getpid()}_{time.time_ns()}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        try:
-            with psycopg.connect(f"{server}/{name}") as connection:
-                connection.execute(SCHEMA)
-            yield f"{server}/{name}"
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with a_database() as address:
+        with psycopg.connect(address) as connection:
+            connection.execute(SCHEMA)
+        yield address
 
 
-@cache
-def _server() -> str:
-    standard = "postgresql://postgres@127.0.0.1:5432"
-    try:
-        psycopg.connect(f"{standard}/postgres", connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return _started()
-    return standard
-
-
-def _started() -> str:
-    programs = _programs("PostgreSQL at 127.0.0.1:5432", "initdb", "pg_ctl")
-    folder, port, other = _room("remit-pg-")
-    data, options = str(folder / "data"), f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
-    pg_ctl = [programs["pg_ctl"], "-D", data]
-    _do([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust"], folder, other)
-    _do([*pg_ctl, "-w", "-l", str(folder / "log"), "-o", options, "start"], folder, other)
-    atexit.register(_do, [*pg_ctl, "-m", "immediate", "stop"], folder, other)
-    return f"postgresql://postgres@127.0.0.1:{port}"
-
-
-# --- MySQL, or MariaDB: likewise
+# --- MySQL, or MariaDB: the server at the standard port, else one that is started here
 
 
 @contextmanager
@@ -171,11 +141,11 @@ def _mysql() -> dict:
 
 
 def _mysql_started() -> dict:
-    programs = _programs("MySQL at 127.0.0.1:3306", "mariadb-install-db", "mariadbd")
-    folder, port, other = _room("remit-my-")
+    found = programs("MySQL at 127.0.0.1:3306", "mariadb-install-db", "mariadbd")
+    folder, port, other = room("remit-my-")
     data = f"--datadir={folder / 'data'}"
-    _do(
-        [programs["mariadb-install-db"], "--no-defaults", data, "--auth-root-authentication-method=normal"],
+    do(
+        [found["mariadb-install-db"], "--no-defaults", data, "--auth-root-authentication-method=normal"],
         folder,
         other,
     )
@@ -185,7 +155,7 @@ def _mysql_started() -> dict:
         f"--socket={folder / 'socket'}",
         f"--pid-file={folder / 'pid'}",
     ]
-    process = subprocess.Popen([programs["mariadbd"], "--no-defaults", data, *options], cwd=folder,
+    process = subprocess.Popen([found["mariadbd"], "--no-defaults", data, *options], cwd=folder,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **other)  # fmt: skip
     atexit.register(process.kill)
     server = {"host": "127.0.0.1", "port": port, "user": "root"}
@@ -197,36 +167,3 @@ def _mysql_started() -> dict:
         else:
             return server
     raise AssertionError("MariaDB does not start")
-
-
-# --- Servers of the tests' own
-
-
-def _programs(what: str, *names: str) -> dict[str, str]:
-    found = {name: path for name in names if (path := _program(name))}
-    if len(found) < len(names):
-        reason = f"no {what}, and {', '.join(names)} are not installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return found
-
-
-def _room(prefix: str) -> tuple[Path, int, dict]:
-    """A folder, a free port, and who runs the server: these refuse to run as root."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    if os.geteuid() != 0:
-        return folder, port, {}
-    shutil.chown(folder, "nobody")
-    return folder, port, {"user": "nobody", "extra_groups": []}
-
-
-def _do(command: list[str], folder: Path, other: dict) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **other)
-
-
-def _program(name: str) -> str | None:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else shutil.which(name)

@@ -7,6 +7,8 @@ import pytest
 from mcp import MCPError
 from tests.api.mcp.house import MODERN, a_house, run
 
+from remit.bootstrap import current_principal
+
 MODES = ("legacy", MODERN)
 
 
@@ -134,6 +136,30 @@ def test_what_an_agent_may_not_use_is_not_listed_and_not_called(tmp_path):
                 assert refused["result"]["structuredContent"]["rule"] == "token_grant"
                 offered = await ask(http, "/mcp/full", "server/discover")
                 assert offered["result"]["capabilities"].keys() == {"tools", "logging"}
+
+    run(story())
+
+
+NO_VENDORS = """\
+apiVersion: remit/v1
+kind: Policy
+name: no-vendors
+agents: [tester]
+deny_tools: [acme__vendor]
+"""
+
+
+def test_what_policy_refuses_whatever_the_arguments_is_not_listed_and_a_call_is_told_why(tmp_path):
+    async def story():
+        async with a_house(tmp_path) as house, house.client("/mcp") as client:
+            before = {tool.name for tool in (await client.list_tools()).tools}
+            plane = house.plane
+            await plane.resources.apply([("no-vendors.yaml", NO_VENDORS)], current_principal(plane))
+            after = {tool.name for tool in (await client.list_tools()).tools}
+
+            assert before - after == {"acme__vendor"}
+            told = await client.call_tool("acme__vendor", {"name": "Acme Ltd"})
+            assert told.meta["remit/problem"]["code"] == "policy_denied"
 
     run(story())
 

@@ -188,7 +188,7 @@ def test_a_listener_hears_that_what_it_may_use_has_changed(tmp_path):
                 assert await anext(lines) == ": listening"
                 await house.halt("tool/acme__vendor")
                 async for line in lines:
-                    if line.startswith("data:"):
+                    if line.startswith("data: {"):
                         assert json.loads(line[5:])["method"] == "notifications/tools/list_changed"
                         break
 

@@ -155,6 +155,65 @@ def test_the_newer_form_is_answered_whole_and_streamed(tmp_path):
         office(story, tmp_path, SOURCE % (stub.base_url, 20))
 
 
+TURNS = {
+    "conversations": [
+        {
+            "turns": [
+                {"tool_calls": [{"name": "find", "arguments": {"id": 7}}], "usage": USAGE},
+                {"content": "It is seven.", "usage": USAGE},
+            ]
+        }
+    ]
+}
+FIND = {"type": "function", "name": "find", "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_response_goes_on_from_an_earlier_one_of_the_same_session_also_after_a_restart(tmp_path, streams):
+    with stub_server(TURNS) as stub:
+
+        async def ask(at, **wish):
+            if not streams:
+                return await at.client.responses.create(model="small", tools=[FIND], **wish)
+            async with at.client.responses.stream(model="small", tools=[FIND], **wish) as stream:
+                return await stream.get_final_response()
+
+        async def story(at):
+            first = await ask(at, input="Find it.")
+            (call,) = first.output
+            told = {"type": "function_call_output", "call_id": call.call_id, "output": "7"}
+            second = await ask(at, input=[told], previous_response_id=first.id)
+            assert second.output_text == "It is seven."
+            at.plane.core.let_go()
+            async with closing(await open_home(Settings(at.plane.core.home))) as again:
+                after = Office(again, await again.sessions.of(at.session.mission))
+                third = await ask(after, input="Thank you.", previous_response_id=second.id)
+            assert third.status == "completed"
+
+            sent = stub.log[-1]["request"]
+            kinds = [item.get("type") or item["role"] for item in sent["input"]]
+            assert kinds == ["user", "function_call", "function_call_output", "message", "user"]
+            assert "previous_response_id" not in sent
+            assert all("id" not in item for item in sent["input"])
+
+        office(story, tmp_path, SOURCE % (stub.base_url, 20))
+
+
+def test_a_response_of_another_session_is_as_unknown_as_one_that_never_was(tmp_path):
+    with stub_server(HELLO) as stub:
+
+        async def story(at):
+            first = await at.client.responses.create(model="small", input="My secret is 4711.")
+            other = Office(at.plane, await at.plane.sessions.open("clerk", me(at.plane)))
+            for name in (first.id, "resp_none", 7, "x" * 300):
+                body = {"model": "small", "input": "Say it.", "previous_response_id": name}
+                answer = await other.http.post("/v1/responses", json=body)
+                assert (answer.status_code, answer.json()["remit"]["rule"]) == (400, "response_unknown")
+            assert len(stub.log) == 1
+
+        office(story, tmp_path, SOURCE % (stub.base_url, 20))
+
+
 def test_embeddings_are_governed_too(tmp_path):
     with stub_server(HELLO) as stub:
 
@@ -214,7 +273,7 @@ def test_a_policy_that_denies_is_told_with_its_rule(tmp_path):
     [
         ({"tools": [{"type": "web_search_preview"}], "input": "x"}, "hosted_tool"),
         ({"tools": [{"type": "mcp", "server_url": "http://evil"}], "input": "x"}, "hosted_tool"),
-        ({"previous_response_id": "resp_1", "input": "x"}, "state_elsewhere"),
+        ({"previous_response_id": "resp_1", "input": "x"}, "response_unknown"),
         ({"conversation": "conv_1", "input": "x"}, "state_elsewhere"),
         ({"input": ""}, "request_incomplete"),
         ({"input": "x", "max_output_tokens": "many"}, "request_malformed"),

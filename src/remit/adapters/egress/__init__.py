@@ -3,6 +3,7 @@
 from remit.adapters.egress.backend import CheckedBackend, Resolver, system_resolver
 from remit.adapters.egress.client import EgressClient, Reply, httpx_client, media_type
 from remit.adapters.egress.credentials import Injector
+from remit.adapters.egress.host import Server, server_at
 from remit.adapters.egress.transport import EgressTransport, outcome_of
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "Injector",
     "Reply",
     "Resolver",
+    "Server",
     "httpx_client",
     "media_type",
     "outcome_of",
+    "server_at",
     "system_resolver",
 ]

@@ -100,7 +100,7 @@ def _refusal(host: str, address: Address, kind: str) -> EgressRefused:
     is_literal = host.strip("[]") == str(address)
     told = f"{host} is" if is_literal else f"{host} leads to {address}, which is"
     return EgressRefused(
-        f"{told} {_ARTICLES.get(kind, f'a {kind} address')}; the source does not declare it.",
+        f"{told} {_ARTICLES.get(kind, f'a {kind} address')}, and is not declared.",
         hint=f"If that is meant, write `network: {{allow: [{_entry(address)}]}}` in the source and apply it; "
         "otherwise correct its address.",
         rule=f"egress_{kind.replace('-', '_')}",

@@ -62,6 +62,8 @@ class Injector:
                     raise CredentialMissing(f"{written.ref} is sent as `basic` and must be USER:PASSWORD.")
                 value, told = f"Basic {_base64(secret)}", [secret, password]
                 del user
+            case "env":
+                raise CredentialMissing(f"{written.ref} is sent as a variable, and there is no process to send it to.")
         return Injected(header=(self.header_name, value.encode()), scrubber=Scrubber(told))
 
     def refused(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from remit.adapters.egress import EgressClient
 from remit.adapters.mcp import messages
+from remit.adapters.mcp.asking import asked_within, patience
 from remit.adapters.mcp.exchange import Exchange, SessionLost
 from remit.adapters.mcp.messages import HANDSHAKE, MODERN, Agreed, Answered
 from remit.errors import CredentialRefused, RemitError, ToolUnavailable, ToolUnreachable
@@ -94,7 +95,7 @@ class HttpSession:
             number = next(self._numbers)
             try:
                 async with asyncio.timeout_at(end):
-                    return await self._asked(agreed, number, method, params, line, may_leave, headers)
+                    return await self._asked(agreed, number, method, params, line, may_leave, headers, end)
             except TimeoutError:
                 self._take_back(agreed, number, "It took too long.")
                 raise ToolUnreachable(f"The server did not answer in {seconds:g} seconds.", rule="timeout") from None
@@ -132,6 +133,7 @@ class HttpSession:
         line: Line | None,
         may_leave: bool,
         headers: Mapping[str, str] | None,
+        end: float,
     ) -> Mapping[str, Any]:
         if line is not None:
             params = {**params, "_meta": {**params.get("_meta", {}), "progressToken": number}}
@@ -140,7 +142,7 @@ class HttpSession:
             number,
             agreed,
             method=method,
-            heard=lambda message: self._heard(message, line),
+            heard=lambda message: self._heard(message, line, end),
             name=str(params.get("name") or params.get("uri") or ""),
             headers=headers if agreed.modern else None,
         )
@@ -232,19 +234,21 @@ class HttpSession:
     async def _ignored(self, message: Mapping[str, Any]) -> None:
         """Before anything is agreed on, there is nothing to hear."""
 
-    async def _heard(self, message: Mapping[str, Any], line: Line | None) -> None:
+    async def _heard(self, message: Mapping[str, Any], line: Line | None, end: float | None = None) -> None:
         """A notification goes to the line, a question is answered there; on a shared session progress alone does."""
         method, params = str(message["method"]), message.get("params")
         params = params if isinstance(params, dict) else {}
         if "id" in message:
-            self._beside(self._answer(message["id"], method, params, line or self._owner))
+            self._beside(self._answer(message["id"], method, params, line or self._owner, end))
             return
         self.changes += method == _CHANGED
         line = (line or self._owner) if self._owner is not None or method == "notifications/progress" else None
         if line is not None:
             await line.told(method, params)
 
-    async def _answer(self, number: Any, method: str, params: Mapping[str, Any], line: Line | None) -> None:
+    async def _answer(
+        self, number: Any, method: str, params: Mapping[str, Any], line: Line | None, end: float | None
+    ) -> None:
         outcome: Mapping[str, Any] = {"result": {}}
         if method != "ping":
             refused = f"Nobody here answers {method[:64]}."
@@ -252,7 +256,7 @@ class HttpSession:
         if method != "ping" and self._owner is not None and line is not None and self._questions < _QUESTIONS_MAX:
             self._questions += 1
             try:
-                outcome = await line.asked(method, params)
+                outcome = await asked_within(patience(end), line, method, params)
             except Exception as error:  # noqa: BLE001 -- the task's edge: the server is owed an answer whatever happened
                 _log.warning("A server's %s was not answered: %s", method[:64], type(error).__name__)
                 outcome = {"error": {"code": messages.INTERNAL_ERROR, "message": "The client did not answer."}}

@@ -59,15 +59,14 @@ class McpHttpTransport:
         async def send(given: Mapping[str, Any]) -> Mapping[str, Any]:
             return await session.request(method, given, seconds=self._timeout_seconds, line=line, may_leave=True)
 
-        return await answered(send, params, line)
+        return await answered(send, params, line, seconds=self._timeout_seconds)
 
     async def offers(self) -> Mapping[str, Any]:
         return await self._shared.offers(seconds=self._timeout_seconds)
 
     async def hang_up(self, owner: str) -> None:
-        session = self._private.pop(owner, None)
-        if session is not None:
-            await session.close()
+        names = [name for name in self._private if name == owner or (owner.endswith("|") and name.startswith(owner))]
+        await asyncio.gather(*(self._private.pop(name).close() for name in names))
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
         return await self._definitions(self._shared)
@@ -102,7 +101,7 @@ class McpHttpTransport:
             )
 
         try:
-            return result(await answered(send, params, line), method)
+            return result(await answered(send, params, line, seconds=seconds), method)
         except AnswerTooLong as long:
             # The call was carried out and answered; only nobody can take the answer.
             return ToolResult(content=None, error=long.detail)

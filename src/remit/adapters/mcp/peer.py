@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from remit.adapters.mcp.asking import asked_within, patience
 from remit.adapters.mcp.server import ServerProcess
 from remit.errors import ToolUnreachable
 from remit.gateway.transport import Line
@@ -36,6 +37,8 @@ class Peer:
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         #: Whoever hears the server: those with a request in flight, the newest last. Progress goes by its request's id.
         self._lines: dict[int, Line] = {}
+        #: When each of them must be answered, on the loop's clock.
+        self._ends: dict[int, float] = {}
         self._questions: set[asyncio.Task[None]] = set()
         #: Counts what was heard, so that silence can be told from being busy with others.
         self.heard = 0
@@ -50,10 +53,16 @@ class Peer:
         return bool(self._waiting)
 
     async def request(
-        self, method: str, params: Mapping[str, Any], *, line: Line | None = None, may_leave: bool = False
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        line: Line | None = None,
+        may_leave: bool = False,
+        end: float | None = None,
     ) -> Mapping[str, Any]:
         """Send one request and return `{"result": ...}` or `{"error": ...}`; where it `may_leave`, the caller on the
-        line can take it back.
+        line can take it back. Whoever waits leaves at `end`, so questions on the line are answered before.
 
         Raises:
             ToolUnreachable: the server ended before it answered.
@@ -73,6 +82,8 @@ class Peer:
 
         if line is not None:
             self._lines[number] = line
+            if end is not None:
+                self._ends[number] = end
             if may_leave:
                 line.when_gone(leave)
         try:
@@ -81,6 +92,7 @@ class Peer:
         finally:
             del self._waiting[number]
             self._lines.pop(number, None)
+            self._ends.pop(number, None)
             if (answered.cancelled() or taken_back) and method != "initialize":
                 self.send(_notification("notifications/cancelled", {"requestId": number}))
 
@@ -103,7 +115,7 @@ class Peer:
                 if b"\n" in chunk:
                     *lines, rest = rest.split(b"\n")
                     for text in lines:
-                        await self._take(text)
+                        await self._take(self._server.scrubber.whole(bytes(text)))
         except ConnectionError:
             pass
         finally:
@@ -118,7 +130,7 @@ class Peer:
         for question in self._questions:
             question.cancel()
 
-    async def _take(self, text: bytes | bytearray) -> None:
+    async def _take(self, text: bytes) -> None:
         if not text.strip():
             return
         try:
@@ -142,16 +154,18 @@ class Peer:
         if method == "ping":
             self.send({"jsonrpc": "2.0", "id": message["id"], "result": {}})
             return
+        number = next(reversed(self._lines), None)
+        end = self._ends.get(number) if number is not None else None
         line = self._newest()
         if line is None or len(self._questions) >= _QUESTIONS_MAX:
             refused = {"code": METHOD_NOT_FOUND, "message": f"Nobody here answers {method[:64]}."}
             self.send({"jsonrpc": "2.0", "id": message["id"], "error": refused})
             return
-        self._aside(self._ask(line, message["id"], method, params))
+        self._aside(self._ask(line, message["id"], method, params, patience(end)))
 
-    async def _ask(self, line: Line, number: Any, method: str, params: Mapping[str, Any]) -> None:
+    async def _ask(self, line: Line, number: Any, method: str, params: Mapping[str, Any], seconds: float) -> None:
         try:
-            outcome = await line.asked(method, params)
+            outcome = await asked_within(seconds, line, method, params)
         except Exception as error:  # noqa: BLE001 -- the task's edge: the server is owed an answer whatever happened
             _log.warning("A server's %s was not answered: %s", method[:64], type(error).__name__)
             outcome = {"error": {"code": INTERNAL_ERROR, "message": "The client did not answer."}}

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from remit.adapters.mcp.asking import asked_within
 from remit.errors import ToolUnreachable
 from remit.gateway.transport import Line
 
@@ -12,8 +13,9 @@ _ROUNDS_MAX = 10
 Send = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
-async def answered(send: Send, params: Mapping[str, Any], line: Line | None) -> Mapping[str, Any]:
-    """The final outcome of a request that `send` sends with these parameters: `{"result": ...}` or `{"error": ...}`.
+async def answered(send: Send, params: Mapping[str, Any], line: Line | None, *, seconds: float) -> Mapping[str, Any]:
+    """The final outcome of a request that `send` sends with these parameters: `{"result": ...}` or `{"error": ...}`;
+    the caller is waited for `seconds` each time.
 
     Raises:
         ToolUnreachable: the server asks for input in no form of the protocol; or as `send`.
@@ -28,7 +30,7 @@ async def answered(send: Send, params: Mapping[str, Any], line: Line | None) -> 
         if not isinstance(asks, dict) or not all(_is_request(one) for one in asks.values()):
             raise ToolUnreachable("The server's answer is not in the protocol's form.")
         for name, asked in asks.items():
-            answer = await line.asked(asked["method"], asked.get("params") or {})
+            answer = await asked_within(seconds, line, asked["method"], asked.get("params") or {})
             if "error" in answer:
                 return answer
             answers[name] = answer["result"]

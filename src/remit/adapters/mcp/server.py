@@ -15,6 +15,7 @@ from pathlib import Path
 
 import remit
 from remit.adapters.sandbox import Limits, available, launch_command, wrapped
+from remit.adapters.secrets import Scrubber
 
 #: How long a server may take to end by itself once its input is closed, and again after it was asked to.
 _GRACE_SECONDS = 2.0
@@ -50,9 +51,9 @@ class Launch:
     def allowed(self) -> bool:
         return self.sandboxed or self.bundled or self.allow_unsandboxed
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, secret: Mapping[str, str]) -> dict[str, str]:
         names = (*_INHERITED, *self.env_allow)
-        return {name: os.environ[name] for name in names if name in os.environ} | dict(self.env)
+        return {name: os.environ[name] for name in names if name in os.environ} | dict(self.env) | dict(secret)
 
     def behind_walls(self, folder: Path) -> list[str]:
         readable: list[Path] = list(self.readable)
@@ -66,21 +67,23 @@ class Launch:
 class ServerProcess:
     """A running server, leader of its own process group."""
 
-    def __init__(self, process: Process, temporary: Path | None) -> None:
+    def __init__(self, process: Process, temporary: Path | None, scrubber: Scrubber) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self.pid = process.pid
         self.input = process.stdin
         self.output = process.stdout
+        #: Takes the credential out of what the server says.
+        self.scrubber = scrubber
         self._process = process
         self._temporary = temporary
         self._errors: deque[bytes] = deque(maxlen=_ERROR_LINES)
         self._error_reader = asyncio.create_task(self._read_errors(process.stderr))
 
     @classmethod
-    async def start(cls, launch: Launch) -> "ServerProcess":
-        """Start the server.
+    async def start(cls, launch: Launch, secret: Mapping[str, str] | None = None) -> "ServerProcess":
+        """Start the server; `secret` are variables that it receives and that nobody else is told.
 
         Raises:
             OSError: it cannot be started, or its folder cannot be made.
@@ -97,13 +100,13 @@ class ServerProcess:
                 stdout=PIPE,
                 stderr=PIPE,
                 cwd=folder,
-                env=launch.environment(),
+                env=launch.environment(secret or {}),
                 start_new_session=True,
             )
         except BaseException:
             _remove(temporary)
             raise
-        return cls(process, temporary)
+        return cls(process, temporary, Scrubber((secret or {}).values()))
 
     @property
     def ended(self) -> bool:
@@ -112,7 +115,9 @@ class ServerProcess:
     @property
     def last_words(self) -> str:
         """The last line that the server wrote as an error; its own words, so for failures to start only."""
-        return self._errors[-1].decode(errors="replace").strip()[:200] if self._errors else ""
+        if not self._errors:
+            return ""
+        return self.scrubber.whole(self._errors[-1]).decode(errors="replace").strip()[:200]
 
     async def stop(self) -> None:
         """End the server and whatever it started: close its input, ask, kill. Takes a few seconds at most."""

@@ -126,7 +126,7 @@ class Session:
         async def send(given: Mapping[str, Any]) -> Mapping[str, Any]:
             return await self._handed(method, given, seconds, line, may_leave=may_leave)
 
-        return await answered(send, params, line)
+        return await answered(send, params, line, seconds=seconds)
 
     async def _handed(
         self,
@@ -142,7 +142,8 @@ class Session:
             params = {**params, "_meta": {**params.get("_meta", {}), **self._envelope()}}
         try:
             async with asyncio.timeout(seconds):
-                return await self._peer.request(method, params, line=line, may_leave=may_leave)
+                end = asyncio.get_running_loop().time() + seconds
+                return await self._peer.request(method, params, line=line, may_leave=may_leave, end=end)
         except TimeoutError:
             if self._peer.heard == heard:
                 self.retire()  # it said nothing to anyone in all this time: the next call gets a new server

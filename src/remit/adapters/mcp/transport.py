@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -44,6 +44,7 @@ class McpStdioTransport:
         readable: Sequence[Path] = (),
         writable: Sequence[Path] = (),
         network: bool = False,
+        credential: tuple[str, Callable[[], Awaitable[str]]] | None = None,
         start_seconds: float = _START_SECONDS,
     ) -> None:
         """Describe the server; nothing is started yet.
@@ -62,6 +63,8 @@ class McpStdioTransport:
             readable: files and folders that it sees behind the walls.
             writable: those that it may change there, besides its working folder.
             network: it may reach the network from behind them.
+            credential: a variable that it gets, and what gives its value: asked at each call, so that a server which
+                has an older one is replaced.
             start_seconds: how long it may take from start to agreed protocol.
 
         Raises:
@@ -87,6 +90,9 @@ class McpStdioTransport:
         )
         self._timeout_seconds = timeout_seconds
         self._start_seconds = start_seconds
+        self._credential = credential
+        #: With which variables each session's server was started.
+        self._given: WeakKeyDictionary[Session, Mapping[str, str]] = WeakKeyDictionary()
         self._session: Session | None = None
         #: Sessions that are one owner's alone, by owner, the longest unused first.
         self._private: dict[str, Session] = {}
@@ -103,6 +109,17 @@ class McpStdioTransport:
     def sandboxed(self) -> bool:
         """Whether the server runs behind bubblewrap on this machine."""
         return self._launch.sandboxed
+
+    async def _variables(self) -> Mapping[str, str]:
+        """The credential as it stands now.
+
+        Raises:
+            CredentialMissing: it cannot be read; nothing was called.
+        """
+        if self._credential is None:
+            return {}
+        name, read = self._credential
+        return {name: await read()}
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
         return await self._call(await self._opened(), tool, arguments, idempotency_key, None)
@@ -160,9 +177,10 @@ class McpStdioTransport:
     async def _dialled(self, line: Line) -> Session:
         """The owner's own session; beyond the most that are kept, the longest unused one is ended."""
         async with self._dialling:
+            given = await self._variables()
             session = self._private.pop(line.owner, None)
-            if session is None or not session.usable:
-                session = await self._start(line)
+            if session is None or not self._fits(session, given):
+                session = await self._start(line, given)
             self._private[line.owner] = session
             if len(self._private) > _OWNERS_MAX:
                 self._private.pop(next(iter(self._private))).retire()
@@ -170,30 +188,42 @@ class McpStdioTransport:
 
     async def _opened(self) -> Session:
         """The session that takes the next call; concurrent callers wait for the same start."""
-        if self._closed:
-            raise ToolUnavailable("The source is closed.", rule="not_sent")
-        if self._session is not None and self._session.usable:
-            return self._session
-        if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start_shared())
-        try:
-            return await asyncio.shield(self._starting)
-        except asyncio.CancelledError:
+        while True:
             if self._closed:
-                raise ToolUnavailable("The source was closed while it started.", rule="not_sent") from None
-            raise
+                raise ToolUnavailable("The source is closed.", rule="not_sent")
+            # Read anew each time round: of two callers neither goes back to an older credential.
+            given = await self._variables()
+            if self._session is not None and self._fits(self._session, given):
+                return self._session
+            if self._starting is None or self._starting.done():
+                self._starting = asyncio.create_task(self._start_shared(given))
+            try:
+                session = await asyncio.shield(self._starting)
+            except asyncio.CancelledError:
+                if self._closed:
+                    raise ToolUnavailable("The source was closed while it started.", rule="not_sent") from None
+                raise
+            if self._given[session] == given:
+                return session
 
-    async def _start_shared(self) -> Session:
-        self._session = await self._start(None)
+    def _fits(self, session: Session, given: Mapping[str, str]) -> bool:
+        """Whether the session may take a further call; one with an older credential ends after those that it has."""
+        if session.usable and self._given[session] != given:
+            session.retire()
+        return session.usable
+
+    async def _start_shared(self, given: Mapping[str, str]) -> Session:
+        self._session = await self._start(None, given)
         return self._session
 
-    async def _start(self, line: Line | None) -> Session:
+    async def _start(self, line: Line | None, given: Mapping[str, str]) -> Session:
         await asyncio.to_thread(self._check_walls)
         try:
-            server = await ServerProcess.start(self._launch)
+            server = await ServerProcess.start(self._launch, given)
         except OSError as error:
             raise ToolUnavailable(f"The server cannot be started: {error.strerror}.", rule="not_sent") from error
         session = Session(server, line)
+        self._given[session] = given
         self._sessions = {known for known in self._sessions if not known.ended} | {session}
         await session.opened(self._start_seconds)
         return session

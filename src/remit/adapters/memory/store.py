@@ -8,7 +8,7 @@ import orjson
 
 from remit.errors import RemitError
 from remit.ids import DEFAULT_TENANT, StreamId
-from remit.ledger import Balance, Batch, Commit, Entry, Head, leaf_hash, parse, settle
+from remit.ledger import HOME_LEASE, Balance, Batch, Commit, Entry, Head, leaf_hash, parse, settle
 
 
 class MemoryStore:
@@ -16,7 +16,7 @@ class MemoryStore:
 
     def __init__(self, tenant: str = DEFAULT_TENANT) -> None:
         self.tenant = tenant
-        self._epoch = 0
+        self._epochs: dict[str, int] = {}
         self._canonical: list[bytes] = []
         self._streams: dict[StreamId, list[int]] = {}
         self._heads: dict[StreamId, Head] = {}
@@ -35,9 +35,9 @@ class MemoryStore:
         """True where the stream holds this fact."""
         return (stream, fact) in self._facts
 
-    def epoch(self) -> int:
+    def epoch(self, lease: str = HOME_LEASE) -> int:
         """The lease's epoch."""
-        return self._epoch
+        return self._epochs.get(lease, 0)
 
     def last_idx(self) -> int:
         """How many entries there are."""
@@ -96,14 +96,26 @@ class MemoryStore:
         """A balance."""
         return self._balances.get(name)
 
-    async def take(self, holder: str) -> int:  # noqa: ARG002 -- nobody else can look into this process
+    async def take(self, holder: str, lease: str = HOME_LEASE) -> int:  # noqa: ARG002 -- nobody else can look into this process
         """Take the lease."""
-        self._epoch += 1
-        return self._epoch
+        self._epochs[lease] = epoch = self.epoch(lease) + 1
+        return epoch
 
     async def changed(self) -> bool:
         """Nobody else writes here."""
         return False
+
+    async def place(self) -> int:
+        """The last entry's place."""
+        return len(self._canonical)
+
+    async def heads(self, prefix: str, *, after_idx: int = 0) -> Sequence[tuple[StreamId, int]]:
+        """Streams and their last entries' numbers."""
+        return sorted(
+            (stream, len(held))
+            for stream, held in self._streams.items()
+            if stream.startswith(prefix) and held[-1] > after_idx
+        )
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -13,7 +13,8 @@ _BYTES_PER_TOKEN = 3
 _MARGIN_TOKENS = 200
 #: What a picture that is given by its address is taken to weigh.
 _LINKED_TOKENS = 3000
-#: State that lives at the provider under Remit's own account: another agent's could be read there.
+#: State that lives at the provider under Remit's own account: another agent's could be read there. The endpoint for
+#: agents resolves `previous_response_id` from the record before it comes here.
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt", "background")
 #: Fields that name what the provider may do by itself or for somebody; Remit decides both.
 _REMOVED = ("store", "user", "safety_identifier", "metadata", "service_tier")

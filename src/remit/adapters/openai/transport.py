@@ -77,6 +77,7 @@ class ModelsTransport:
     ) -> ToolResult:
         """Ask once; each piece of the answer is handed to `on_part` as it comes."""
         model, wanted = self._models[arguments["model"]], operation(arguments)
+        on_part = None if wanted.name == "embeddings" else on_part  # those come in one piece
         request = {**arguments["request"], "stream": on_part is not None}
         sent = prepared(
             wanted,

@@ -135,7 +135,8 @@ class OpenApiTransport:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise InvalidResource(f"The description {path.name} cannot be read: {error.strerror}.") from error
+            told = f"The description {path.name} cannot be read: {error.strerror}."
+            raise InvalidResource(told, hint="Name it by its full path, or by its path from the home.") from error
 
     def _base(self, document: Document) -> str:
         """The service's address, without a slash at its end.

@@ -13,6 +13,7 @@ from pydantic_ai.exceptions import (
 )
 
 from remit.adapters.openai.prices import CURRENCY
+from remit.adapters.pydantic_ai.way_out import stopped
 from remit.errors import ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money
@@ -29,6 +30,8 @@ def refused(error: str) -> ToolResult:
 
 def failure(error: Exception) -> ToolUnreachable | ToolResult:
     """The error to raise, or the model's own refusal to give back."""
+    if (ours := stopped(error)) is not None:
+        return ours
     if isinstance(error, ModelHTTPError):
         return _status(error)
     if isinstance(error, ContentFilterError):

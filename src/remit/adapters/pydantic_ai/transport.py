@@ -14,10 +14,13 @@ from remit.adapters.pydantic_ai.chat_tool import DEFINITION
 from remit.errors import InvalidSetting, PriceUnknown, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money
+from remit.registry import Network
 from remit.tools import Tool
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+
+    from remit.adapters.pydantic_ai.way_out import WayOut
 
 #: A token of prose is seldom shorter than three bytes; figures and codes are, hence a tenth and a fixed part on top.
 _BYTES_PER_TOKEN = 3
@@ -33,6 +36,7 @@ class ModelTransport:
         base_url: str | None = None,
         price: str | None = None,
         *,
+        network: Network | None = None,
         api_key: str | None = None,
         timeout_seconds: float = 120.0,
         output_tokens_max: int = 4096,
@@ -43,6 +47,7 @@ class ModelTransport:
             spec: `PROVIDER:MODEL` as pydantic-ai names it, or the address of an OpenAI-compatible endpoint.
             base_url: where the provider `openai` is reached; None leaves it to OPENAI_BASE_URL.
             price: `IN/OUT`, US dollars per million tokens; None takes the published price.
+            network: where it may be reached besides public addresses, and on this machine where `spec` puts it there.
             api_key: for `openai` and for endpoints; None leaves it to the provider's own variable.
             timeout_seconds: how long a request may take where its tool does not say less.
             output_tokens_max: the most that a request may ask for, and what it gets where it does not ask.
@@ -53,10 +58,11 @@ class ModelTransport:
         # As with keys, the variable is the provider's SDK's own; it is read here because prices depend on the place.
         self._spec = ModelSpec.read(spec, base_url or os.environ.get("OPENAI_BASE_URL"))
         self._prices = Prices.read(self._spec, price)
+        self._network = network or Network()
         self._api_key = api_key
         self._timeout_seconds = timeout_seconds
         self._output_tokens_max = output_tokens_max
-        self._connecting: asyncio.Task[Model] | None = None
+        self._connecting: asyncio.Task[tuple[Model, WayOut]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -64,6 +70,11 @@ class ModelTransport:
     def name(self) -> str:
         """The model as it was specified."""
         return self._spec.text
+
+    @property
+    def network(self) -> Network:
+        """Where it may be reached besides public addresses, and besides this machine."""
+        return self._network
 
     @property
     def price_note(self) -> str | None:
@@ -135,7 +146,9 @@ class ModelTransport:
         connecting.cancel()
         await asyncio.wait([connecting])
         if not connecting.cancelled() and connecting.exception() is None:
-            await connecting.result().__aexit__(None, None, None)
+            model, way_out = connecting.result()
+            await model.__aexit__(None, None, None)
+            await way_out.close()
 
     def _output_tokens(self, arguments: Mapping[str, Any]) -> int:
         asked = arguments.get("max_output_tokens") or (arguments.get("settings") or {}).get("max_tokens")
@@ -148,12 +161,18 @@ class ModelTransport:
         if task is None or self._loop is not loop or (task.done() and (task.cancelled() or task.exception())):
             self._loop = loop
             self._connecting = task = loop.create_task(self._connect())
-        return await asyncio.shield(task)
-
-    async def _connect(self) -> "Model":
-        provider = await asyncio.to_thread(_provider, self._spec.text)
-        model: Model = await provider.connected(self._spec, self._api_key)
+        model, _ = await asyncio.shield(task)
         return model
+
+    async def _connect(self) -> "tuple[Model, WayOut]":
+        provider = await asyncio.to_thread(_provider, self._spec.text)
+        way_out: WayOut = provider.WayOut(provider.reached(self._spec, self._network))
+        try:
+            model: Model = await provider.connected(self._spec, self._api_key, way_out)
+        except BaseException:
+            await way_out.close()
+            raise
+        return model, way_out
 
 
 def _provider(spec: str) -> ModuleType:

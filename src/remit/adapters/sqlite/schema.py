@@ -41,4 +41,11 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE lease (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, holder TEXT NOT NULL) STRICT;
     INSERT INTO lease VALUES (1, 0, '');
     """,
+    # A lease has a name: where many processes drive, each mission has its own.
+    """
+    ALTER TABLE lease RENAME TO lease_of_home;
+    CREATE TABLE lease (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL, holder TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO lease SELECT 'home', epoch, holder FROM lease_of_home WHERE epoch > 0;
+    DROP TABLE lease_of_home;
+    """,
 )

@@ -1,6 +1,7 @@
 """The machine's clock."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 
@@ -13,3 +14,7 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         if seconds > 0:
             await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards, within this process."""
+        return time.monotonic()

@@ -7,26 +7,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remit.api.mcp.lines import ASKABLE, CallLine, Questions
+from remit.api.mcp.replay import Replay, Shelf
 from remit.api.names import unguessable
 
 _CLIENTS_MAX = 4096
 _IDLE_SECONDS = 3600.0
-#: What waits for a slow listener; more is dropped, as it would be for one that is not there.
-_WAITING_MAX = 256
 
 
 @dataclass(slots=True)
 class Listening:
-    """One open stream of a listener."""
+    """The stream of a listener, over all connections on which it was gone on with."""
 
-    waiting: asyncio.Queue[Mapping[str, Any] | None] = field(default_factory=lambda: asyncio.Queue(_WAITING_MAX))
+    replay: Replay
+    #: Counts the connections; the newest is the one that is served. A caller may be back before it was seen to leave.
+    connection: int = 0
+    connected: bool = False
+    #: What the caller was last told that it may use, by pins.
+    seen: frozenset[str] | None = None
 
     def hear(self, message: Mapping[str, Any]) -> bool:
-        """Take a message for the stream."""
-        try:
-            self.waiting.put_nowait(message)
-        except asyncio.QueueFull:
+        """Take a message for the stream; a question only where there is somebody to answer it."""
+        if not self.connected and "id" in message:
             return False
+        self.replay.add(message)
         return True
 
 
@@ -63,7 +66,7 @@ class Client:
         for line in list(self.in_flight.values()):
             line.leave()
         if self.listening is not None:
-            self.listening.hear({})
+            self.listening.replay.end()
 
 
 class Clients:
@@ -71,6 +74,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: OrderedDict[str, Client] = OrderedDict()
+        self.shelf = Shelf()
 
     def open(self, whose: tuple[str, str, str], source: str, version: str, capabilities: Mapping[str, Any]) -> Client:
         """A new client, with an id that cannot be guessed."""
@@ -78,7 +82,7 @@ class Clients:
         client = Client(unguessable(), whose, source, version, capabilities, now)
         self._clients[client.id] = client
         while len(self._clients) > _CLIENTS_MAX or next(iter(self._clients.values())).used_at < now - _IDLE_SECONDS:
-            self._clients.popitem(last=False)[1].close()
+            self.end(next(iter(self._clients.values())))
         return client
 
     def find(self, name: str, whose: tuple[str, str, str], source: str) -> Client | None:
@@ -94,6 +98,7 @@ class Clients:
         """Forget a client."""
         self._clients.pop(client.id, None)
         client.close()
+        self.shelf.drop(client.id)
 
     def of(self, whose: tuple[str, str, str]) -> list[Client]:
         """Every client of one caller."""

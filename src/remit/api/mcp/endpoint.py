@@ -34,7 +34,7 @@ from remit.api.mcp.wire import (
 )
 from remit.control_plane import ControlPlane
 from remit.errors import NotFound, RemitError
-from remit.gateway import Relay
+from remit.gateway import OnBehalf, Relay
 from remit.ids import MissionId
 from remit.registry import REQUESTS
 
@@ -89,7 +89,8 @@ class McpEndpoint:
 
     def _source(self, path: str) -> str:
         name = path.removeprefix(PREFIX).strip("/")
-        if name and name not in self._plane.core.door.controls.registry.sources:
+        core = self._plane.core
+        if name and name not in core.door.controls.registry.sources and name not in core.built_in:
             raise NotFound(f"{name[:64]!r} is no tool source.", hint="`/mcp` has the tools of all sources.")
         return name
 
@@ -139,7 +140,14 @@ class McpEndpoint:
             self._notified(client, message)
             await respond(send, 202)
         else:
-            exchange = Exchange(send, receive, streams=streams, hang_up_is_cancel=False)
+            exchange = Exchange(
+                send,
+                receive,
+                streams=streams,
+                hang_up_is_cancel=False,
+                keep=lambda: self._clients.shelf.open(client.id),
+                primes=_primes(client),
+            )
             await self._request(client, message, arrived, exchange)
 
     async def _initialize(self, message: dict[str, Any], source: str, arrived: Arrived, send: Send) -> None:
@@ -282,14 +290,23 @@ class McpEndpoint:
         if STREAM.decode() not in headers.get("accept", ""):
             await respond(send, 406)
             return
-        client = self._client(headers, source, arrived)
-        if client.listening is not None:
+        client, after = self._client(headers, source, arrived), 0
+        if (last := headers.get("last-event-id")) is not None:
+            found = self._clients.shelf.find(client.id, last)
+            if found is None:
+                told = "What came after this event is not kept any more, or was never told to you: listen anew."
+                raise Rejected(INVALID_REQUEST, told, status=400)
+            replay, after = found
+            if client.listening is None or replay is not client.listening.replay:
+                await self._listeners.resumed(replay, after, receive, send)
+                return
+        elif client.listening is not None and client.listening.connected:
             raise Rejected(INVALID_REQUEST, "This session listens already.", status=409)
-        client.listening = Listening()
-        try:
-            await self._listeners.handshake(client.listening, arrived, source, receive, send)
-        finally:
-            client.listening = None
+        else:
+            if client.listening is not None:
+                client.listening.replay.end()
+            client.listening = Listening(self._clients.shelf.open(client.id))
+        await self._listeners.handshake(client.listening, after, arrived, source, receive, send, primes=_primes(client))
 
     async def _delete(self, headers: Mapping[str, str], source: str, arrived: Arrived, send: Send) -> None:
         client = self._client(headers, source, arrived)
@@ -317,8 +334,9 @@ class McpEndpoint:
 
     async def _hung_up(self, source: str, owner: str) -> None:
         transport = self._plane.core.transports.get(source)
-        if isinstance(transport, Relay):
-            await transport.hang_up(owner)
+        for one in transport.everyone() if isinstance(transport, OnBehalf) else (transport,):
+            if isinstance(one, Relay):
+                await one.hang_up(owner)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -336,6 +354,11 @@ def _owner(arrived: Arrived, source: str, can: Mapping[str, Any], *, private: bo
     if not source or not (askable or private):
         return ""
     return f"{arrived.session.mission}|{','.join(askable) or 'private'}"
+
+
+def _primes(client: Client) -> bool:
+    """Whether the caller's protocol knows events that hold nothing but a place to go on from."""
+    return client.version == HANDSHAKE_VERSIONS[-1]
 
 
 def _token(params: Mapping[str, Any]) -> Any:

@@ -10,7 +10,8 @@ from remit.api.mcp.lines import CallLine
 from remit.api.mcp.wire import INVALID_PARAMS, METHOD_NOT_FOUND, Rejected
 from remit.control_plane import ControlPlane
 from remit.errors import ApprovalPending, RemitError, ToolUnreachable
-from remit.gateway import Answer, Bounds, Relay
+from remit.gateway import Answer, Bounds, Relay, transport_of
+from remit.identity import Behalf
 from remit.missions import Session
 from remit.registry import REQUESTS
 from remit.tools import Label, Tool
@@ -50,11 +51,11 @@ class Ask:
         meta = self.params.get("_meta")
         return meta if isinstance(meta, dict) else {}
 
-    def granted(self) -> dict[str, Tool]:
+    def usable(self) -> dict[str, Tool]:
         """What the agent may use now on this path, by the name that the path gives it; models have their own way in."""
         return {
             tool.local_name if self.source else tool.name: tool
-            for tool in self.session.tools(self.bounds.tools)
+            for tool in self.session.usable(self.bounds.tools)
             if not tool.model and (not self.source or tool.source == self.source)
         }
 
@@ -68,12 +69,15 @@ class Ask:
 
     def relay(self) -> Relay | None:
         """The source's transport, where the source speaks MCP."""
-        transport = self.plane.core.transports.get(self.source) if self.source else None
+        if not self.source:
+            return None
+        behalf = Behalf(self.session.principal, self.session.agent)
+        transport = transport_of(self.plane.core.transports, self.source, behalf)
         return cast("Relay", transport) if isinstance(transport, Relay) else None
 
 
 async def capabilities(ask: Ask) -> dict[str, Any]:
-    """What this path offers this agent: what the source does, as far as it is granted."""
+    """What this path offers this agent: what the source does, as far as the agent may use it."""
     offered: dict[str, Any] = {"tools": {"listChanged": True}}
     relay = ask.relay()
     if relay is None:
@@ -82,11 +86,11 @@ async def capabilities(ask: Ask) -> dict[str, Any]:
         said = (await relay.offers()).get("capabilities") or {}
     except ToolUnreachable:
         return offered  # tools that were accepted stand; each call says that the source cannot be reached
-    granted = ask.granted()
+    usable = ask.usable()
     for capability, request in (("resources", "resources/read"), ("prompts", "prompts/get")):
-        if isinstance(said.get(capability), dict) and request in granted:
+        if isinstance(said.get(capability), dict) and request in usable:
             offered[capability] = said[capability]
-    if said.get("completions") is not None and "completion/complete" in granted:
+    if said.get("completions") is not None and "completion/complete" in usable:
         offered["completions"] = said["completions"]
     if said.get("logging") is not None:
         offered["logging"] = said["logging"]
@@ -98,9 +102,9 @@ async def list_tools(ask: Ask) -> Mapping[str, Any]:
     after = ask.params.get("cursor", "")
     if not isinstance(after, str):
         raise Rejected(INVALID_PARAMS, "The cursor is not one that was given out.")
-    granted = {name: tool for name, tool in ask.granted().items() if tool.local_name not in REQUESTS}
-    names = sorted(name for name in granted if name > after)
-    page: dict[str, Any] = {"tools": [rendering.definition(granted[name], name) for name in names[:_PAGE]]}
+    usable = {name: tool for name, tool in ask.usable().items() if tool.local_name not in REQUESTS}
+    names = sorted(name for name in usable if name > after)
+    page: dict[str, Any] = {"tools": [rendering.definition(usable[name], name) for name in names[:_PAGE]]}
     if len(names) > _PAGE:
         page["nextCursor"] = names[_PAGE - 1]
     return page
@@ -135,7 +139,7 @@ async def governed(ask: Ask, method: str) -> Mapping[str, Any]:
 async def listed(ask: Ask, method: str) -> Mapping[str, Any]:
     """A list of the source's, for those who may read what stands in it."""
     relay = ask.relay()
-    if relay is None or LISTS[method] not in ask.granted():
+    if relay is None or LISTS[method] not in ask.usable():
         raise Rejected(METHOD_NOT_FOUND, f"{method} is not offered to this agent on this path.")
     cursor = ask.params.get("cursor")
     params = {"cursor": cursor} if isinstance(cursor, str) else {}

@@ -95,6 +95,7 @@ def notification(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
-def frame(message: Mapping[str, Any]) -> bytes:
-    """The message as one event of a stream."""
-    return b"event: message\ndata: " + orjson.dumps(message) + b"\n\n"
+def frame(message: Mapping[str, Any], *, name: str = "") -> bytes:
+    """The message as one event of a stream; with a name where a caller can come back to it."""
+    told = b"event: message\ndata: " + orjson.dumps(message) + b"\n\n"
+    return f"id: {name}\n".encode() + told if name else told

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from remit.api.depth import LEVELS_MAX, is_too_deep
 from remit.api.models.answers import error_of, event, is_usage_only
+from remit.api.models.conversation import PREVIOUS, gone_on
 from remit.api.models.entering import Entered, Enters
 from remit.control_plane import ControlPlane
 from remit.errors import InvalidInput, RemitError, ToolUnreachable, UnknownTool
@@ -54,7 +55,8 @@ class ModelsEndpoint:
     async def _models(self, request: Request) -> Response:
         try:
             entered = await self._enters(request, b"")
-            names = sorted({tool.local_name for tool in _models_of(entered)})
+            usable = entered.session.usable(entered.bounds.tools)
+            names = sorted({tool.local_name for tool in usable if _is_model(tool)})
         except RemitError as error:
             return _told(error)
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "remit"} for name in names]
@@ -67,6 +69,8 @@ class ModelsEndpoint:
         if not isinstance(streams, bool | None):
             raise InvalidInput("`stream` is neither true nor false.")
         tools = self._chain(entered, model)
+        if operation == "responses" and asked.get(PREVIOUS) is not None:
+            asked = await gone_on(entered.session, asked)
         turn = _Turn(entered, operation, asked, _prompt(request), request.headers.get(_KEY_HEADER, "")[:_NAME_MAX])
         if streams and operation != "embeddings":
             return await _streamed(turn, tools)
@@ -211,7 +215,11 @@ def _wants_usage(turn: _Turn) -> bool:
 
 def _models_of(entered: Entered) -> list[Tool]:
     """The models that this agent may ask in OpenAI's form."""
-    return [tool for tool in entered.session.tools(entered.bounds.tools) if tool.model and tool.source != "model"]
+    return [tool for tool in entered.session.tools(entered.bounds.tools) if _is_model(tool)]
+
+
+def _is_model(tool: Tool) -> bool:
+    return tool.model and tool.source != "model"
 
 
 def _names_of(tool: Tool) -> tuple[str, str, str]:

@@ -15,14 +15,16 @@ from starlette.types import Receive, Scope, Send
 from remit.api.auth import host_of, is_loopback
 from remit.api.mcp.exchange import respond
 from remit.api.names import unguessable
+from remit.api.problems import problem
 from remit.clock import Clock
+from remit.errors import RemitError
 from remit.identity import Request, RequestSigner, sign
 
 _BODY_BYTES_MAX = 20 << 20
 #: A token is exchanged for a new one once it lives no longer than this.
 _RENEW_SECONDS = 150
 _TOPS = ("/mcp", "/v1")
-#: What concerns one connection alone (RFC 9110, section 7.6.1), and what the sidecar says itself.
+#: What concerns one connection alone (RFC 9110, section 7.6.1), and what is said here itself.
 _OWN = frozenset(
     {"host", "authorization", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
     | {"content-length", "content-digest", "signature", "signature-input", "proxy-authorization", "proxy-connection"}
@@ -51,14 +53,20 @@ class Tokens:
         return sign(request, f"Bearer {self._text}", self.signer, created=int(now), nonce=nonce)
 
 
-class Sidecar:
+class OwnDoor:
     """An ASGI application that sends on what comes below `/SECRET`."""
 
-    def __init__(self, base: str, tokens: Tokens) -> None:
+    def __init__(self, base: str, tokens: Tokens, secret: str = "") -> None:
         self._base = httpx.URL(base)
         self._tokens = tokens
         self._http = httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113 -- a call takes as long as it takes
-        self.secret = unguessable()
+        #: A new one where none is given that was made before.
+        self.secret = secret or unguessable()
+
+    def addresses(self, url: str) -> dict[str, str]:
+        """What the agent is told, where this application is served at `url`."""
+        own = f"{url}/{self.secret}"
+        return {"REMIT_MCP_URL": f"{own}/mcp", "OPENAI_BASE_URL": f"{own}/v1", "OPENAI_API_KEY": self.secret}
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -77,7 +85,11 @@ class Sidecar:
             await respond(send, 413)
             return
         query: str = scope["query_string"].decode("latin-1")
-        own = await self._tokens.headers(Request(scope["method"], self._authority, path, query, body))
+        try:
+            own = await self._tokens.headers(Request(scope["method"], self._authority, path, query, body))
+        except RemitError as no:
+            await problem(no)(scope, receive, send)
+            return
         passed = {name: value for name, value in headers.items() if name not in _OWN}
         target = self._base.copy_with(raw_path=(f"{path}?{query}" if query else path).encode("latin-1"))
         request = self._http.build_request(scope["method"], target, headers={**passed, **own}, content=body)

@@ -1,0 +1,1 @@
+"""Streams of NATS JetStream. Needs the extra `remit[nats]`."""

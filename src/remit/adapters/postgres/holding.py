@@ -1,0 +1,43 @@
+"""One process at a time drives a home, on whatever machine it runs: a courtesy lock; the lease's epoch is the proof."""
+
+import psycopg
+
+from remit.adapters.postgres.address import StoreAddress
+from remit.adapters.postgres.connection import connect, translated
+from remit.errors import HomeBusy
+from remit.ledger import HOME_LEASE
+
+#: Together with a number for the tenant, what no other program on the database is likely to lock: "RMIT".
+_DRIVES = 0x524D4954
+_LOCK = """
+    SELECT pg_try_advisory_lock(%s, hashtext(%s)), (SELECT holder FROM lease WHERE tenant = %s AND name = %s)
+"""
+
+
+class Holding:
+    """A session that holds the lock until it is let go or lost."""
+
+    def __init__(self, address: StoreAddress, tenant: str) -> None:
+        self._address = address
+        self._tenant = tenant
+        self._session: psycopg.Connection | None = None
+
+    def take(self) -> None:
+        """Take the lock.
+
+        Raises:
+            HomeBusy: another process has it.
+        """
+        with translated(self._address):
+            session = connect(self._address, self._tenant, writes=True)
+            row = session.execute(_LOCK, (_DRIVES, self._tenant, self._tenant, HOME_LEASE)).fetchone()
+        if row is None or not row[0]:
+            session.close()
+            raise HomeBusy(f"{(row and row[1]) or 'Another process'} drives it.")
+        self._session = session
+
+    def let_go(self) -> None:
+        """Let another process have it."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None

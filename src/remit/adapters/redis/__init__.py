@@ -1,0 +1,1 @@
+"""Streams of Redis. Needs the extra `remit[redis]`."""

@@ -1,0 +1,335 @@
+"""The cluster's driver: many processes, each mission under a lease of its own.
+
+A scheduler outside says which process carries which mission next; it knows missions by name only. What a mission is
+and where it stands is in the record. The epoch of the mission's lease is the proof: whoever takes it over fences out
+the process that had it, wherever that one is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from remit.drivers.driver import load
+from remit.drivers.left import LeftToDo
+from remit.drivers.sweep import Sweep
+from remit.errors import DriverReplaced, RemitError, StoreUnreachable
+from remit.ids import MissionId
+from remit.ledger import Store
+from remit.missions import ActiveMission, Advancer, Performer, Rest
+
+_LOG = logging.getLogger("remit.driver")
+#: How often a process looks whether another one wrote.
+LOOK_SECONDS = 0.25
+#: How often it looks for missions whose wake-up was lost.
+SWEEP_SECONDS = 5.0
+#: A mission that has nothing to do for longer than this is put down meanwhile.
+_PAUSE_MAX_SECONDS = 5.0
+#: Said of missions in the list, where they stand still without having ended.
+_STANDING = frozenset({"waiting", "paused", "halted"})
+
+
+def lease_of(mission: MissionId) -> str:
+    """The lease of whoever drives this mission."""
+    return f"mission/{mission}"
+
+
+class Scheduler(Protocol):
+    """Has missions carried, each by one process at a time."""
+
+    async def wake(self, mission: MissionId) -> None:
+        """Have the mission carried soon; harmless where it is carried already.
+
+        Raises:
+            SchedulerUnreachable: nothing was scheduled; the sweep will ask again.
+        """
+        ...
+
+    async def ensure(self, mission: MissionId) -> None:
+        """Have the mission carried where nobody carries it now; leaves no trace where somebody does.
+
+        Raises:
+            SchedulerUnreachable: nothing was scheduled.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Held:
+    """A mission that this process drives now."""
+
+    active: ActiveMission
+    advancer: Advancer
+    #: Missions that its steps began, and that were woken.
+    told: set[MissionId]
+    carried: asyncio.Task[Rest] | None = None
+    #: Why its carrying was cut.
+    blind: StoreUnreachable | None = None
+
+
+@dataclass(slots=True)
+class ClusterDriver:
+    """One process's part in driving the missions of a home."""
+
+    store: Store
+    performer: Performer
+    #: Reads registry, policies and halts again after another process changed them.
+    reload: Callable[[], Awaitable[None]]
+    holder: str
+    scheduler: Scheduler
+    #: How many steps of one mission run at once.
+    parallel: int = 16
+    changed: Callable[[ActiveMission], None] = lambda _mission: None
+    #: Set once this process takes no further step: what is under way ends, and the mission moves elsewhere.
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: dict[MissionId, _Held] = field(default_factory=dict)
+    #: Missions that agents outside work in, through this process.
+    _kept: set[MissionId] = field(default_factory=set)
+    _aside: set[asyncio.Task[None]] = field(default_factory=set)
+    #: What the record says is left to do; kept by the one process that sweeps.
+    left: LeftToDo = field(init=False)
+    _sweep: Sweep = field(init=False)
+    _lookout: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        """Put the sweep together."""
+        self.left = LeftToDo(self.store)
+        self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left)
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is driven now."""
+        return not self._held
+
+    @property
+    def carrying(self) -> int:
+        """How many missions are driven now."""
+        return len(self._held)
+
+    # --- a mission that the scheduler gave to this process
+
+    async def carry(self, mission: MissionId) -> Rest:
+        """Take the mission over and drive it until it waits for people or time, stands still, has ended, or must move.
+
+        Raises:
+            DriverReplaced: another process took it over; nothing is lost.
+            NotFound, StoreCorrupted, StoreTooNew: it cannot be driven here.
+            StoreUnreachable: the record cannot be read or written.
+        """
+        if (kept := self._held.get(mission)) is not None:
+            kept.active.nudged.set()
+            return await self._carried(mission, kept)
+        held = await self._take(mission)
+        try:
+            return await self._carried(mission, held)
+        finally:
+            if mission not in self._kept and self._held.get(mission) is held:
+                del self._held[mission]
+
+    async def _take(self, mission: MissionId) -> _Held:
+        epoch = await self.store.take(self.holder, lease_of(mission))
+        await self._look()
+        active = await load(mission, self.performer.door, self.store, epoch)
+        told = set(map(MissionId, active.state.children.values()))
+        advancer = Advancer(
+            self.performer,
+            epoch,
+            self.store,
+            self.parallel,
+            lambda one: self._changed(one, told),
+            drain=self.drain,
+            pause_max_seconds=_PAUSE_MAX_SECONDS,
+        )
+        held = self._held[mission] = _Held(active, advancer, told)
+        if self._lookout is None or self._lookout.done():
+            self._lookout = asyncio.create_task(self._look_out())
+        return held
+
+    async def _carried(self, mission: MissionId, held: _Held) -> Rest:
+        """One advance at a time: whoever comes while one is under way waits for its end."""
+        if held.carried is None or held.carried.done():
+            held.carried = asyncio.create_task(self._advance(mission, held))
+        carried = held.carried
+        try:
+            return await asyncio.shield(carried)
+        except asyncio.CancelledError:
+            if held.blind is not None:
+                raise held.blind from None
+            if mission not in self._kept:
+                carried.cancel()  # it goes on from its tape, here or elsewhere
+                await asyncio.wait([carried])
+            raise
+
+    async def _advance(self, mission: MissionId, held: _Held) -> Rest:
+        while True:
+            await held.active.catch_up(self.store)
+            held.active.children_ended = None  # they may have ended at other workers
+            rest = await held.advancer.advance(held.active)
+            if rest.ended:
+                self._held.pop(mission, None)
+                self._kept.discard(mission)
+                self._tell_family(held.active)
+            if rest.ended or rest.moves or not held.active.nudged.is_set():
+                return rest
+
+    def _changed(self, mission: ActiveMission, told: set[MissionId]) -> None:
+        """Have what its steps began carried at once, beside it."""
+        self.changed(mission)
+        for child in map(MissionId, mission.state.children.values()):
+            if child not in told:
+                told.add(child)
+                self.nudge(child)
+
+    def _tell_family(self, ended: ActiveMission) -> None:
+        """The mission above hears of it, and those below end with it; a sweep tells them where this is lost."""
+        submitted = ended.state.submitted
+        if submitted is not None and submitted.parent_step:
+            self.nudge(MissionId(submitted.parent))
+        for child in map(MissionId, ended.state.children.values()):
+            self.nudge(child)
+
+    # --- the rest of the services
+
+    async def drive(self, mission: MissionId) -> Rest:
+        """Have one mission driven, and return once it waits for people, stands still or has ended.
+
+        Raises:
+            NotFound, StoreCorrupted, StoreUnreachable: it cannot be read.
+            SchedulerUnreachable: nobody was told to drive it.
+        """
+        if mission in self._kept:
+            return await self.carry(mission)
+        await self.scheduler.wake(mission)
+        active = await ActiveMission.load(mission, self.store, self.performer.door.vault)
+        while (rest := await self._stands(active)) is None:
+            await asyncio.sleep(LOOK_SECONDS)
+            await active.catch_up(self.store)
+        return rest
+
+    async def _stands(self, active: ActiveMission) -> Rest | None:
+        """Why the mission stands, as far as the record tells; None while it is driven."""
+        state = active.state
+        listed = await self.store.record("mission", active.id)
+        known = listed if isinstance(listed, dict) else {}
+        waits = int(known.get("waiting_for_people", 0))
+        if state.status.ended:
+            return Rest(True, 0, None)
+        if known.get("status") == "halted":
+            return Rest(False, waits, None, halted=True)
+        if state.ready or state.running or state.failed or state.proposed or known.get("status") != "waiting":
+            return None
+        for child in state.children.values():
+            below = await self.store.record("mission", child) or {}
+            if below.get("status") not in _STANDING:
+                return None
+        return Rest(False, waits, known.get("wake_at_us"))
+
+    async def hold(self, mission: MissionId) -> ActiveMission:
+        """Drive this mission here from now on: an agent outside works in it through this process.
+
+        Raises:
+            NotFound, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be loaded.
+        """
+        held = self._held.get(mission)
+        if held is None:
+            held = await self._take(mission)
+        self._kept.add(mission)
+        return held.active
+
+    def epoch_of(self, mission: MissionId) -> int:
+        """The epoch under which this process drives the mission."""
+        return self._held[mission].advancer.epoch
+
+    def nudge(self, mission: MissionId) -> None:
+        """Have a mission looked at: here where it is driven here, else wherever the scheduler says."""
+        self._spawn(self._look_at(mission))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Repeat wake-ups that were lost, until `stop` is set; then give up what is under way here."""
+        await self.sweep(stop)
+        await self.stop()
+
+    async def sweep(self, stop: asyncio.Event) -> None:
+        """Repeat wake-ups that were lost, until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self._look()
+                await self._sweep.turn()
+            except StoreUnreachable as error:
+                _LOG.warning("no mission was looked for: %s", error.code)  # whatever is carried sees it by itself
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await stop.wait()
+
+    async def drained(self) -> None:
+        """Take no further step here, and return once those under way have ended."""
+        self.drain.set()
+        for held in self._held.values():
+            held.active.nudged.set()
+        carried = [held.carried for held in self._held.values() if held.carried is not None]
+        if carried:
+            await asyncio.wait(carried)
+
+    async def stop(self) -> None:
+        """Give up what is under way here; it goes on from its tape elsewhere."""
+        under_way: list[asyncio.Task[Any] | None] = [held.carried for held in self._held.values()]
+        tasks = [task for task in (*under_way, self._lookout, *self._aside) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._held.clear()
+        self._kept.clear()
+
+    # --- inside
+
+    async def _look_at(self, mission: MissionId) -> None:
+        """Wake one mission; what fails is told and left to the sweep."""
+        try:
+            if mission in self._kept:
+                await self.carry(mission)
+                return
+            if (held := self._held.get(mission)) is not None:
+                held.active.children_ended = None
+                held.active.nudged.set()
+            await self.scheduler.wake(mission)
+        except DriverReplaced:
+            # Another process has it now, and with it the agent's next call.
+            self._held.pop(mission, None)
+            self._kept.discard(mission)
+        except RemitError as error:
+            _LOG.warning("mission %s was not woken: %s", mission, error.code)
+
+    async def _ensure(self, mission: MissionId) -> None:
+        if mission in self._kept:
+            self.nudge(mission)
+        elif mission not in self._held:
+            await self.scheduler.ensure(mission)
+
+    async def _look_out(self) -> None:
+        """While missions are driven here, see what others write: a halt above all."""
+        while self._held:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look()
+            except StoreUnreachable as error:
+                # Nothing goes on under controls that can no longer be read.
+                for held in self._held.values():
+                    held.blind = error
+                    if held.carried is not None:
+                        held.carried.cancel()
+                return
+
+    async def _look(self) -> None:
+        if await self.store.changed():
+            await self.reload()
+            for held in self._held.values():
+                if held.active.state.children:
+                    held.active.children_ended = None
+                held.active.nudged.set()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)

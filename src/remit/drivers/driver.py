@@ -1,0 +1,66 @@
+"""What drives missions, as the services see it; which one is chosen when a home is opened."""
+
+import asyncio
+from typing import Protocol
+
+from remit.errors import FactExists
+from remit.gateway import Door
+from remit.ids import MissionId
+from remit.ledger import Journal
+from remit.missions import ActiveMission, Performer, Rest
+
+
+class Driver(Protocol):
+    """Keeps the missions of one home moving."""
+
+    @property
+    def performer(self) -> Performer:
+        """Carries out steps in this process."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is driven now."""
+        ...
+
+    async def drive(self, mission: MissionId) -> Rest:
+        """Drive one mission until it waits for people, stands still or has ended."""
+        ...
+
+    async def hold(self, mission: MissionId) -> ActiveMission:
+        """The mission as this process works on it, for an agent outside that works in it too."""
+        ...
+
+    def epoch_of(self, mission: MissionId) -> int:
+        """The epoch of the lease under which this process drives the mission."""
+        ...
+
+    def nudge(self, mission: MissionId) -> None:
+        """Something happened to this mission: have it looked at now."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep all missions moving until `stop` is set."""
+        ...
+
+    async def stop(self) -> None:
+        """Give up what is under way; it goes on from its tape under the next driver."""
+        ...
+
+
+async def load(mission: MissionId, door: Door, journal: Journal, epoch: int) -> ActiveMission:
+    """Fold a mission, and settle what a crash left open in it.
+
+    Raises:
+        NotFound, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be loaded.
+        DriverReplaced: another driver has taken over.
+    """
+    active = await ActiveMission.load(mission, journal, door.vault)
+    while True:
+        try:
+            await door.recover(mission, epoch, active.log)
+        except FactExists:
+            # The driver before this one may still be recording outcomes meanwhile.
+            await active.catch_up_calls(journal)
+        else:
+            return active
