@@ -5,7 +5,8 @@ what becomes of it and writes its fate in the same commit as its effect, so that
 it comes, changes nothing. `Telling` goes the other way: what happens in missions is told to others, at least once.
 """
 
-from remit.triggers.consumer import Consumer, Health, Inbox, Message
+from remit.triggers.connection import Health
+from remit.triggers.consumer import Consumer, Inbox, Message
 from remit.triggers.incoming import Incoming, read_body
 from remit.triggers.intake import EVENT_TABLE, Fate, Intake, Told
 from remit.triggers.pace import Pace
