@@ -59,19 +59,16 @@ class Chaos:
             await self._start("worker")
         await self._start("server")
         async with self.cluster.opened() as plane:
-            over = asyncio.Event()
-            killing = asyncio.create_task(self._kill_until(over))
-            answering = asyncio.create_task(self._answer_until(plane, over))
+            submitted, ended = asyncio.Event(), asyncio.Event()
+            killing = asyncio.create_task(self._kill_until(submitted))
+            answering = asyncio.create_task(self._answer_until(plane, ended))
             await self._submit_all(plane)
-            over.set()
+            submitted.set()
             await killing
             await self._supervise()
             killed_for = time.monotonic() - began
-            over.clear()
-            await answering
-            answering = asyncio.create_task(self._answer_until(plane, over))
             await self._all_have_ended(plane)
-            over.set()
+            ended.set()
             await answering
             found = await self._judge(plane)
         return {**found, "seconds_of_kills": round(killed_for), "seconds": round(time.monotonic() - began)}
