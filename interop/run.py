@@ -1,4 +1,4 @@
-"""Interoperation, from the command line: a part by its name, or `frameworks` and `inspector` where none is named."""
+"""Interoperation, from the command line: a part by its name; where none is named, all that need nothing given."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ def main() -> int:
     parts = parser.add_subparsers()
     for part in (frameworks, inspector, conformance, servers):
         part.add_to(parts)
-    asked = [sys.argv[1:]] if sys.argv[1:] else [["frameworks"], ["inspector"]]
+    asked = [sys.argv[1:]] if sys.argv[1:] else [["frameworks"], ["inspector"], ["servers"]]
     given = [parser.parse_args(words) for words in asked]
     return max([int(each.run(each)) for each in given])
 
