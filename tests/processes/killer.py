@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import mcp  # noqa: F401 -- imported here once, so that no child pays for it
 import psycopg
 
 from remit.adapters.postgres import PostgresStore, StoreAddress

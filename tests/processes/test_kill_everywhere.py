@@ -10,7 +10,7 @@ from tests.adapters.database_servers import postgres_server
 
 _HERE = Path(__file__).parent
 #: The kill points are dealt to this many processes, so that they run at once on several cores.
-_SHARES = 8
+_SHARES = 4
 #: On PostgreSQL every so many appends; the store's own tests kill the server and cut its wires.
 _SAMPLED = 51
 

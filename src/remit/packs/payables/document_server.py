@@ -1,24 +1,20 @@
 """The document reader: an MCP server over stdio, in a process of its own, because what it opens comes from strangers.
 
 `python -m remit.packs.payables.document_server --root DIR` offers the documents that stand in the folders of DIR, and
-nothing else of the machine.
+nothing else of the machine. It is started with every home's first mission, so that it imports little.
 """
 
 import argparse
-import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-
 from remit.packs.payables.facts import Reading
+from remit.packs.payables.stdio_server import Offered, StdioServer, ToolFailed
 
 SUFFIXES = frozenset({".pdf", ".txt", ".md"})
 #: A document that is larger is not opened: a reading must fit in memory.
@@ -35,24 +31,20 @@ class Documents:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._readings: dict[str, Reading] = {}
-        self._one_at_a_time = Lock()
 
-    def names(self, folder: str) -> list[str]:
+    def listed(self, folder: str) -> dict[str, Any]:
         """Every document directly in the folder, by name.
 
         Raises:
-            ToolError: no such folder.
+            ToolFailed: no such folder.
         """
-        return [path.name for path in self._files(folder)]
-
-    def listed(self, folder: str, file: str) -> dict[str, Any]:
-        return self._listed(self._file(folder, file))
+        return {"documents": [self._listed(path) for path in self._files(folder)]}
 
     def read(self, folder: str, file: str) -> dict[str, Any]:
         """One document's reading as JSON, its text capped.
 
         Raises:
-            ToolError: no such document.
+            ToolFailed: no such document.
         """
         reading = self._reading(self._file(folder, file))
         return replace(reading, text=reading.text[:TEXT_MAX]).to_json()
@@ -61,10 +53,10 @@ class Documents:
 
     def _files(self, folder: str) -> list[Path]:
         if not _FOLDER.fullmatch(folder):
-            raise ToolError("not_found: a folder is one plain name.")
+            raise ToolFailed("not_found: a folder is one plain name.")
         inside = self._root / folder
         if inside.is_symlink() or not inside.is_dir():
-            raise ToolError("not_found: there is no such folder.")
+            raise ToolFailed("not_found: there is no such folder.")
         found = (path for path in inside.iterdir() if path.suffix.lower() in SUFFIXES)
         return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
@@ -73,7 +65,7 @@ class Documents:
         for path in self._files(folder):
             if path.name == file:
                 return path
-        raise ToolError("not_found: there is no such document in the folder.")
+        raise ToolFailed("not_found: there is no such document in the folder.")
 
     def _listed(self, path: Path) -> dict[str, Any]:
         reading = self._reading(path)
@@ -84,45 +76,64 @@ class Documents:
             return Reading.unreadable(path.name, f"larger than {SIZE_MAX_BYTES} bytes")
         data = path.read_bytes()
         digest = sha256(data).hexdigest()
-        # One at a time: the first readings import the libraries, which are not made for several threads at once, and a
-        # reading is pure Python, so that threads would win nothing.
-        with self._one_at_a_time:
-            held = self._readings.get(digest)
-            if held is None:
-                from remit.packs.payables.reading import read_document  # noqa: PLC0415 -- costs what start-up must not
+        held = self._readings.get(digest)
+        if held is None:
+            from remit.packs.payables.reading import read_document  # noqa: PLC0415 -- costs what start-up must not
 
-                held = read_document(data, path.name)
-                while len(self._readings) >= _CACHED_MAX:
-                    self._readings.pop(next(iter(self._readings)))
-                self._readings[digest] = held
+            held = read_document(data, path.name)
+            while len(self._readings) >= _CACHED_MAX:
+                self._readings.pop(next(iter(self._readings)))
+            self._readings[digest] = held
         return held if held.file == path.name else replace(held, file=path.name)
 
 
-def serve(root: Path) -> MCPServer:
-    """The server over the documents under `root`."""
-    documents = Documents(root)
-    server = MCPServer("remit-documents")
+def tools(documents: Documents) -> Mapping[str, Offered]:
+    """What is offered over the documents.
 
-    @server.tool()
-    async def list_documents(folder: str) -> dict[str, Any]:
-        """List a folder's documents by name, each with its size, content hash and type."""
-        names = await asyncio.to_thread(documents.names, folder)
-        listed = await asyncio.gather(*(asyncio.to_thread(documents.listed, folder, name) for name in names))
-        return {"documents": listed}
+    The definitions are pinned in every home that has accepted them, titles included: another word in one of them asks
+    people to accept it anew.
+    """
+    return {
+        "list_documents": Offered(
+            _definition(
+                "list_documents",
+                "List a folder's documents by name, each with its size, content hash and type.",
+                "folder",
+            ),
+            documents.listed,
+        ),
+        "read_document": Offered(
+            _definition(
+                "read_document",
+                "Read one document: what it states, where it states it, and what is wrong with it.",
+                "folder",
+                "file",
+            ),
+            documents.read,
+        ),
+    }
 
-    @server.tool()
-    async def read_document(folder: str, file: str) -> dict[str, Any]:
-        """Read one document: what it states, where it states it, and what is wrong with it."""
-        return await asyncio.to_thread(documents.read, folder, file)
 
-    return server
+def _definition(name: str, description: str, *arguments: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": description,
+        "inputSchema": {
+            "type": "object",
+            "properties": {argument: {"title": argument.capitalize(), "type": "string"} for argument in arguments},
+            "required": list(arguments),
+            "title": f"{name}Arguments",
+        },
+        "outputSchema": {"type": "object", "additionalProperties": True, "title": f"{name}DictOutput"},
+    }
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until the input is closed."""
     parser = argparse.ArgumentParser(prog="remit.packs.payables.document_server")
     parser.add_argument("--root", type=Path, required=True, help="the folder whose folders hold documents")
-    serve(parser.parse_args(arguments).root).run("stdio")
+    documents = Documents(parser.parse_args(arguments).root)
+    StdioServer("remit-documents", tools(documents), source=sys.stdin.buffer, sink=sys.stdout.buffer).run()
 
 
 if __name__ == "__main__":
