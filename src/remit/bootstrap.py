@@ -61,6 +61,7 @@ from remit.registry import (
     SqlSource,
     StreamOfOthers,
     ToolSource,
+    file_at,
     network_allowing,
     network_of,
 )
@@ -328,6 +329,8 @@ def _signer(home: Path) -> Signer:
 
 def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
+    if source.network.ca is not None:
+        source = replace(source, network=replace(source.network, ca=str(file_at(source.network.ca, settings.home))))
     secrets, credential = secrets_of(settings), source.credential
     if credential is None or not credential.personal:
         return _connect(source, settings, clock, secrets)
@@ -454,8 +457,9 @@ def _sql(source: ToolSource, database: SqlSource, settings: Settings, clock: Clo
     from remit.adapters.sql import SqlTransport  # noqa: PLC0415 -- only for such a source
 
     declared = source.credential
-    secret = (lambda: secrets.resolve(declared.ref)) if declared is not None and declared.ref else None
-    return SqlTransport(source.name, database, folder=str(settings.home), clock=clock, secret=secret)
+    ref = declared.ref if declared is not None else ""
+    secret = (lambda: secrets.resolve(ref)) if ref else None
+    return SqlTransport(source.name, database, folder=str(settings.home), clock=clock, secret=secret, credential=ref)
 
 
 def _models(source: ToolSource, secrets: Secrets) -> Transport:

@@ -612,6 +612,14 @@ class ToolUnavailable(ToolUnreachable):
     hint = "It is tried again after a while."
 
 
+class SourceUnasked(Fault):
+    """The source could not be asked what it offers."""
+
+    code = "source_unasked"
+    status = 502
+    hint = "Bring the source up, or correct its address, and ask again; nothing was kept."
+
+
 class AnswerTooLong(ToolUnreachable):
     """The source's answer is longer than is read."""
 

@@ -45,11 +45,11 @@ def test_what_is_accepted_is_applied_at_once(home):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("mcp", "crm", f"{sys.executable} -c pass"), "cannot be asked"),
+        (("mcp", "crm", f"{sys.executable} -c pass"), "could not be asked"),
         (("mcp", "crm", "http://127.0.0.1:9/mcp"), "is not declared"),
         (("openapi", "shop", "/nowhere.json"), "shop"),
-        (("sql", "db", "sqlite:///nowhere.sqlite", "--table", "orders"), "TABLE=COLUMN"),
-        (("sql", "db", "sqlite:///nowhere.sqlite"), "--table"),
+        (("sql", "db", "sqlite:///nowhere.sqlite", "--table", "orders="), "TABLE=COLUMN"),
+        (("openapi", "db", "shop.json", "--table", "orders"), "--table"),
         (("mcp", "crm", "http://127.0.0.1:9/mcp"), "--allow"),
         (("python", "office", "office_tools"), "already"),
         (("python", "bad name", "office_tools"), "name"),

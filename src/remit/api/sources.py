@@ -14,6 +14,11 @@ class Proposed(Body):
     """A source that is not applied yet."""
 
     source: dict[str, Any] = Field(description="A `kind: ToolSource` without `tools`: its name, form and credential.")
+    tables: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Of a database whose `sql` declares nothing yet: the tables that are meant, each with the columns "
+        "that are; none stands for all.",
+    )
 
 
 @routes.get("/sources")
@@ -25,4 +30,4 @@ async def list_sources(plane: Plane) -> list[dict[str, Any]]:
 @routes.post("/sources/propose")
 async def propose_source(body: Proposed, plane: Plane, by: By) -> dict[str, Any]:
     """Ask the source what it offers, and propose tiers and roles; nothing is kept before someone applies it."""
-    return await plane.sources.propose(body.source, by)
+    return await plane.sources.propose(body.source, by, tables=body.tables)

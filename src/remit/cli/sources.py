@@ -17,6 +17,8 @@ from remit.errors import InvalidInput
 group = typer.Typer(help="How sources of tools are; import a new one.", rich_markup_mode=None)
 
 _SQLITE = "sqlite:///"
+#: Written in place of the address, where the credential is the whole of it.
+_DIALECTS = ("sqlite", "postgres", "mysql")
 #: What the states of a breaker mean to someone who has never heard of one.
 _IN_WORDS = {"closed": "in use", "open": "rests", "half-open": "is tried again"}
 
@@ -77,7 +79,8 @@ def add(
         list[str] | None, typer.Option(help="A variable that the command of `mcp` receives; repeatable.")
     ] = None,
     table: Annotated[
-        list[str] | None, typer.Option(help="For `sql`: TABLE=COLUMN,COLUMN that may be read; repeatable.")
+        list[str] | None,
+        typer.Option(help="For `sql`: only this TABLE, or of it only TABLE=COLUMN,COLUMN; repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the YAML here.")] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Apply it as it is proposed.")] = False,
@@ -86,11 +89,15 @@ def add(
 ) -> None:
     """Ask a source what it offers, and propose tiers and roles: a table to look at, and the YAML to keep.
 
+    A database is connected to and looked at: typed queries are proposed for each table that its account may read.
     Nothing is applied without --accept. A tool whose name does not tell what it does is proposed as critical.
     """
 
     async def work(screen: Screen) -> None:
-        source = _fields(form, name, place, table or [])
+        source = _fields(form, name, place)
+        tables = dict(_table(text) for text in table or ())
+        if tables and form is not Form.SQL:
+            raise InvalidInput("--table is for `sql`.")
         if credential:
             source["credential"] = {"ref": credential, **({"as": {"env": variable}} if variable else {})}
         if allow:
@@ -100,7 +107,7 @@ def add(
         if out is not None and out.exists():
             raise InvalidInput(f"{out} is there already.", hint="Name another file, or move that one away.")
         async with connected(settings_of(home)) as api:
-            proposed = await api.post("/sources/propose", {"source": source})
+            proposed = await api.post("/sources/propose", {"source": source, "tables": tables})
             applied = await _accepted(api, screen, name, proposed["yaml"]) if accept else None
         if out is not None:
             out.write_text(proposed["yaml"], "utf-8")
@@ -127,6 +134,8 @@ def _show(
     if rows:
         screen.table(("tool", "tier", "roles", "because"), rows)
     screen.say()
+    for note in proposed["notes"]:
+        screen.note(note)
     if applied is not None:
         show_applied(screen, applied)
     elif out is None:
@@ -138,7 +147,7 @@ def _show(
         screen.note(f"Nothing is applied yet. Look at each tier, then: remit apply -f {where}")
 
 
-def _fields(form: Form, name: str, place: str, tables: list[str]) -> dict[str, Any]:
+def _fields(form: Form, name: str, place: str) -> dict[str, Any]:
     is_address = place.startswith(("http://", "https://"))
     match form:
         case Form.MCP:
@@ -146,12 +155,10 @@ def _fields(form: Form, name: str, place: str, tables: list[str]) -> dict[str, A
             body: dict[str, Any] = {"url": place} if is_address else {"command": words}
         case Form.OPENAPI:
             body = {"document": _of_this_folder(place)}
-        case Form.SQL if not tables:
-            raise InvalidInput(
-                "No table is named that may be read.", hint="Name each with --table TABLE=COLUMN,COLUMN."
-            )
+        case Form.SQL if place in _DIALECTS:
+            body = {"dialect": place}
         case Form.SQL:
-            body = {"url": _of_this_folder(place, before=_SQLITE), "tables": dict(_table(text) for text in tables)}
+            body = {"url": _of_this_folder(place, before=_SQLITE)}
         case Form.SOAP:
             body = {"wsdl": _of_this_folder(place)}
         case Form.A2A:
@@ -169,6 +176,6 @@ def _of_this_folder(place: str, *, before: str = "") -> str:
 
 def _table(text: str) -> tuple[str, list[str]]:
     table, equals, columns = text.partition("=")
-    if not equals or not columns:
-        raise InvalidInput(f"{text!r} is not TABLE=COLUMN,COLUMN.")
-    return table, [column.strip() for column in columns.split(",")]
+    if not table or (equals and not columns):
+        raise InvalidInput(f"{text!r} is neither TABLE nor TABLE=COLUMN,COLUMN.")
+    return table.strip(), [column.strip() for column in columns.split(",") if column.strip()]

@@ -9,6 +9,7 @@ from remit.identity import Behalf
 from remit.ids import MissionId, PrincipalId, StepId, StreamId
 from remit.ledger import Draft, Write
 from remit.quantities import Money
+from remit.registry import Survey
 from remit.tools import NOTHING_READ, Label, Tool
 
 
@@ -150,6 +151,19 @@ class Recording(Protocol):
 
     async def record(self, asker: Asker, tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
         """Say what the call would write, and answer it; the door writes it together with the outcome."""
+        ...
+
+
+@runtime_checkable
+class Surveyed(Protocol):
+    """A transport whose source has more than what was declared of it, and can be asked what."""
+
+    async def survey(self) -> Survey:
+        """What could be declared; reads it all, so it is for a person who declares and for no call.
+
+        Raises:
+            ToolUnavailable: the source cannot be reached or read.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from remit.registry.behalf import PRINCIPAL, Exchange
 from remit.registry.builder import WorkflowBuilder
 from remit.registry.conditions import check_condition, holds, speaks_of_item, steps_in
 from remit.registry.differences import Difference
+from remit.registry.file_at import file_at
 from remit.registry.files import read_files, read_prompts
 from remit.registry.kinds import KINDS, NOT_BUILT, Check, Kind, no_check
 from remit.registry.limits import UNLIMITED, CallLimits
@@ -29,6 +30,7 @@ from remit.registry.sql import SqlCommand, SqlField, SqlLimits, SqlSource
 from remit.registry.steps import RetryDocument, WrittenStep, seconds
 from remit.registry.stored import TABLE, StoredResource
 from remit.registry.subscription import Place, Subscription
+from remit.registry.survey import FoundColumn, FoundTable, Survey, declarable, declared_of
 from remit.registry.trigger import Schedule, StreamOfOthers, Trigger, Webhook
 from remit.registry.trigger_check import REFERENCE, condition
 from remit.registry.version import Semver
@@ -56,6 +58,8 @@ __all__ = [
     "Declaration",
     "Difference",
     "Exchange",
+    "FoundColumn",
+    "FoundTable",
     "Kind",
     "Limits",
     "LookUp",
@@ -80,6 +84,7 @@ __all__ = [
     "StoredResource",
     "StreamOfOthers",
     "Subscription",
+    "Survey",
     "ToolSource",
     "ToolSourceDocument",
     "Trigger",
@@ -93,6 +98,9 @@ __all__ = [
     "check_condition",
     "compare_pins",
     "condition",
+    "declarable",
+    "declared_of",
+    "file_at",
     "holds",
     "literals",
     "network_allowing",

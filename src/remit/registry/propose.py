@@ -4,8 +4,8 @@ A proposal grants nothing. What a source says about its own harmlessness is not 
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from remit.tools import Tier
@@ -33,6 +33,9 @@ _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"(.*_)?(url|uri|href|link|endpoint|webhook|callback)")),
     ("id", re.compile(r"(id|.*_id|key|ref|reference)")),
 )
+
+
+_HELD = "one SELECT, on a connection that cannot write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,11 @@ def propose(definition: Mapping[str, Any]) -> Proposal:
     return Proposal(name, tier, _roles(definition.get("inputSchema")), because)
 
 
-def proposals(definitions: Sequence[Mapping[str, Any]]) -> list[Proposal]:
-    """One for each definition, by name."""
-    return sorted((propose(definition) for definition in definitions), key=lambda one: one.name)
+def proposals(definitions: Sequence[Mapping[str, Any]], *, reads: Container[str] = ()) -> list[Proposal]:
+    """One for each definition, by name; `reads` are those that Remit itself holds to reading."""
+    found = [propose(definition) for definition in definitions]
+    shown = [replace(one, tier=Tier.READ, because=_HELD) if one.name in reads else one for one in found]
+    return sorted(shown, key=lambda one: one.name)
 
 
 def _tier(words: Sequence[str], hints: Mapping[str, Any]) -> tuple[Tier, str]:

@@ -58,7 +58,9 @@ class NetworkDocument(Document):
         "are not public. A name does not stand for link-local and metadata addresses: those are declared as such.",
     )
     ca: StrictStr | None = Field(
-        None, description="File with the certificates of a company's own authority, taken besides the public ones."
+        None,
+        description="File (a path from the home) with the certificates of a company's own authority, taken besides the "
+        "public ones.",
     )
     answer_bytes_max: int = Field(
         10_485_760, description="The longest answer that is read, in bytes.", ge=1024, le=104_857_600

@@ -28,8 +28,8 @@ class SoapDocument(Document):
     """A service that describes itself by a WSDL."""
 
     wsdl: Annotated[StrictStr, AfterValidator(_place)] = Field(
-        description="Address or path of the WSDL; what it imports must stand at the same host, or in the same folder. "
-        "`{home}` stands for the home.",
+        description="Address of the WSDL, or its file (a path from the home); what it imports must stand at the same "
+        "host, or in the same folder.",
         min_length=1,
     )
     endpoint: Annotated[StrictStr, AfterValidator(_url)] | None = Field(

@@ -94,7 +94,7 @@ class SqlDocument(Document):
     url: Annotated[str, AfterValidator(_address)] | None = Field(
         None,
         description="Address without a password: `sqlite:///PATH`, `postgresql://USER@HOST/DATABASE`, `mysql://...`; "
-        "`{home}` stands for the home. Left out, the credential is the whole address.",
+        "a file's path goes from the home. Left out, the credential is the whole address.",
     )
     dialect: Dialect | None = Field(None, description="`sqlite`, `postgres` or `mysql`, where there is no `url`.")
     tables: dict[TableName, Annotated[tuple[ColumnName, ...], Field(min_length=1)]] = Field(

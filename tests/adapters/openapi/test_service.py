@@ -10,7 +10,7 @@ from tests.adapters.served import served
 from remit.adapters.egress import EgressTransport, Injector
 from remit.adapters.openapi import OpenApiTransport
 from remit.adapters.secrets import SecretStores
-from remit.errors import CredentialRefused, EgressRefused, ToolUnavailable, ToolUnreachable
+from remit.errors import CredentialRefused, EgressRefused, InvalidResource, ToolUnavailable, ToolUnreachable
 from remit.gateway.arguments import check_arguments
 from remit.registry import Credential
 from remit.registry.reach import NetworkDocument, network
@@ -201,7 +201,7 @@ def test_a_description_may_stand_in_a_file_or_in_the_source_itself(service, tmp_
 )
 def test_a_description_that_cannot_be_used_says_why(tmp_path, document, told):
     async def offered():
-        with pytest.raises(ToolUnavailable, match=told):
+        with pytest.raises(InvalidResource, match=told):
             await a_transport("", document, folder=tmp_path).definitions()
 
     asyncio.run(offered())
@@ -212,7 +212,7 @@ def test_a_fetched_description_does_not_decide_that_the_service_stands_elsewhere
     app.servers = [{"url": "https://evil.example/"}]
 
     async def offered():
-        with pytest.raises(ToolUnavailable, match="at another place than its own") as refused:
+        with pytest.raises(InvalidResource, match="at another place than its own") as refused:
             await a_transport(server.url).definitions()
         return refused.value.advice
 

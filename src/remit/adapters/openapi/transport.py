@@ -14,6 +14,7 @@ from remit.adapters.openapi.encoding import body_of, headers_of, path_of, query_
 from remit.adapters.openapi.operations import Operation, operations
 from remit.errors import AnswerTooLong, InvalidArguments, InvalidResource, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
+from remit.registry.file_at import FILE_HINT, file_at
 from remit.tools import Tool
 
 _ACCEPT = "application/json, application/problem+json, text/*;q=0.8, */*;q=0.5"
@@ -40,7 +41,7 @@ class OpenApiTransport:
             egress: the way out to the service, with its credential.
             documents: the way out to the description's address, without a credential.
             base_url: the service's address; empty takes the description's first server.
-            folder: what a relative path starts from.
+            folder: the home, from which a file's path goes.
             hidden: parameters that the credential fills, by name in small letters.
             timeout_seconds: how long a call may take where its tool does not say less.
         """
@@ -55,7 +56,10 @@ class OpenApiTransport:
         self._reading = asyncio.Lock()
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
-        base, known = await self._service()
+        try:
+            base, known = await self._service()
+        except InvalidResource as error:
+            raise ToolUnavailable(error.detail, hint=error.advice, rule="document") from error
         operation = known.get(tool.local_name)
         if operation is None or operation.schema != tool.input_schema:
             # The schema names method and path: what was accepted is what is called.
@@ -88,7 +92,12 @@ class OpenApiTransport:
         return result(reply)
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
-        """What the service offers now; the description is read anew."""
+        """What the service offers now; the description is read anew.
+
+        Raises:
+            InvalidResource: its file cannot be read, or it describes no service that can be called.
+            ToolUnavailable: it cannot be fetched.
+        """
         self._known = None
         _, known = await self._service()
         return [
@@ -111,8 +120,6 @@ class OpenApiTransport:
                     base = self._base(document)
                     self._known = base, await asyncio.to_thread(operations, document, hidden=self._hidden)
                 return self._known
-        except InvalidResource as error:
-            raise ToolUnavailable(error.detail, hint=error.advice, rule="document") from error
         except ToolUnavailable:
             raise
         except ToolUnreachable as error:
@@ -131,12 +138,13 @@ class OpenApiTransport:
         return await asyncio.to_thread(Document.read, reply.body)
 
     def _read(self) -> bytes:
-        path = self._folder / str(self._written)
+        path = file_at(str(self._written), self._folder)
         try:
             return path.read_bytes()
         except OSError as error:
-            told = f"The description {path.name} cannot be read: {error.strerror}."
-            raise InvalidResource(told, hint="Name it by its full path, or by its path from the home.") from error
+            raise InvalidResource(
+                f"The description {path} cannot be read: {error.strerror}.", hint=FILE_HINT
+            ) from error
 
     def _base(self, document: Document) -> str:
         """The service's address, without a slash at its end.

@@ -7,7 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from remit.errors import InvalidResource, ToolUnavailable
+from remit.errors import InvalidResource
+from remit.registry.file_at import FILE_HINT
 
 _DOCUMENTS_MAX = 100
 _BYTES_MAX = 10 * 1024 * 1024
@@ -54,8 +55,9 @@ async def gathered(root: str, fetch: Fetch | None) -> Documents:
         fetch: gives the content of an address; None for files.
 
     Raises:
-        InvalidResource: one is no XML, has a document type, stands elsewhere than the first, or there are too many.
-        ToolUnavailable: one could not be read.
+        InvalidResource: one is no XML, has a document type, stands elsewhere than the first, or is a file that cannot
+            be read, or there are too many.
+        ToolUnavailable: one could not be fetched.
     """
     if fetch is None:
         root = str(await asyncio.to_thread(Path(root).resolve))
@@ -121,4 +123,5 @@ def _read(place: str) -> bytes:
         with Path(place).open("rb") as file:
             return file.read(_BYTES_MAX + 1)
     except OSError as error:
-        raise ToolUnavailable(f"{place} cannot be read: {error.strerror}.", rule="not_sent") from None
+        told = f"The WSDL's document {place} cannot be read: {error.strerror}."
+        raise InvalidResource(told, hint=FILE_HINT) from None

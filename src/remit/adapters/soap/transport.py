@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from remit.adapters.egress import EgressClient, Reply
-from remit.errors import CredentialRefused, ToolUnavailable, ToolUnreachable
+from remit.errors import CredentialRefused, InvalidResource, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
-from remit.registry import SoapSource
+from remit.registry import SoapSource, file_at
 from remit.tools import Tool
 
 if TYPE_CHECKING:
@@ -33,19 +33,22 @@ class SoapTransport:
             source: its declaration.
             client: sends its requests, with its credential.
             documents: fetches the WSDL without it, where calls go to another place than that.
-            folder: what `{home}` in the WSDL's place stands for.
+            folder: the home, from which a file's path goes.
         """
         self._name = name
         self._source = source
         self._client = client
         self._bare = documents
-        self._place = source.wsdl.replace("{home}", folder)
+        self._place = source.wsdl if "://" in source.wsdl else str(file_at(source.wsdl, folder))
         self._service: Service | None = None
         self._opening = asyncio.Lock()
         self._closed = False
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
-        service = await self._opened()
+        try:
+            service = await self._opened()
+        except InvalidResource as error:
+            raise ToolUnavailable(error.detail, hint=error.advice, rule="document") from error
         name = tool.local_name
         try:
             request = await asyncio.to_thread(service.request, name, arguments)

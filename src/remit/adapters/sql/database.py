@@ -12,8 +12,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from remit.adapters.sql import vocabulary
+from remit.adapters.sql.unreached import unreached
 from remit.errors import InvalidSetting, ToolUnavailable
-from remit.registry import SqlSource
+from remit.registry import SqlSource, file_at
 
 #: Connections that one source holds at most, for reads and for writes each.
 CONNECTIONS_MAX: Final = 4
@@ -32,19 +33,21 @@ Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int
 class Database:
     """The engines of one source under one secret."""
 
-    def __init__(self, source: SqlSource, secret: str | None, *, folder: str) -> None:
+    def __init__(self, source: SqlSource, secret: str | None, *, folder: str, credential: str = "") -> None:
         """Describe the connections; none is made yet.
 
         Args:
             source: the declaration.
             secret: the password, or the whole address where the declaration has none.
-            folder: what `{home}` in the address stands for.
+            folder: the home, from which a file's path goes.
+            credential: where the secret stands, as errors name it.
 
         Raises:
             InvalidSetting: the address cannot be used.
         """
         self.secret = secret
         self._source = source
+        self._credential = credential
         self._url = _address(source, secret, folder)
         self._engines: dict[bool, Engine] = {}
         self._lock = Lock()
@@ -104,6 +107,10 @@ class Database:
         thread = int(raw.thread_id())
         return lambda: self._kill(thread)
 
+    def unreached(self, error: Exception) -> ToolUnavailable:
+        """What it means that the database could not be connected to."""
+        return unreached(error, self._url, shown=self._source.url is not None, credential=self._credential)
+
     def close(self) -> None:
         """Let go of all connections that are not in use."""
         with self._lock:
@@ -116,9 +123,7 @@ class Database:
         try:
             connection = self._engine(writes=writes).connect()
         except (exc.DBAPIError, exc.TimeoutError) as error:
-            # The driver's own words may hold the address and the name of the account.
-            told = type(getattr(error, "orig", error)).__name__
-            raise ToolUnavailable(f"The database cannot be reached ({told}).", rule="not_sent") from None
+            raise self.unreached(error) from None
         with connection:
             yield connection
 
@@ -176,9 +181,8 @@ class Database:
 
 
 def _address(source: SqlSource, secret: str | None, folder: str) -> URL:
-    text = (source.url or secret or "").replace("{home}", folder)
     try:
-        url = make_url(text)
+        url = make_url(source.url or secret or "")
     except exc.ArgumentError:
         # The text may be the secret: it is not shown, nor is the error that shows it.
         raise InvalidSetting("The address of the database cannot be read.") from None
@@ -188,6 +192,8 @@ def _address(source: SqlSource, secret: str | None, folder: str) -> URL:
     if source.dialect == "sqlite" and not url.database:
         raise InvalidSetting("The address of an SQLite database names its file: sqlite:///PATH.")
     url = url.set(drivername=_DRIVERS[source.dialect], query={})
+    if source.dialect == "sqlite":
+        return url.set(database=str(file_at(str(url.database), folder)))
     return url.set(password=secret) if source.url is not None and secret is not None else url
 
 

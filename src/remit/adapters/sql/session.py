@@ -12,11 +12,12 @@ from remit.adapters.sql.database import Database
 from remit.adapters.sql.guard import Guard
 from remit.adapters.sql.refused import Refused
 from remit.adapters.sql.running import Running
+from remit.adapters.sql.survey import survey
 from remit.adapters.sql.values import bound, collected
 from remit.clock import Clock
 from remit.errors import InvalidResource, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
-from remit.registry import SqlCommand, SqlSource
+from remit.registry import SqlCommand, SqlSource, Survey
 from remit.registry.sql import DESCRIBE, FREE_QUERY, LIST_TABLES
 
 #: Rows that are fetched at once.
@@ -28,6 +29,10 @@ _CANCELLED = frozenset({"57014", "70100"})
 _COLLIDED = frozenset({"40001", "40P01"})
 _TRIES_MAX = 5
 _READ_ONLY = "25006"  # PostgreSQL: read_only_sql_transaction
+
+
+#: Reads something, where a constant is answered without a look at the file.
+_PROOF = {"sqlite": "SELECT 1 FROM sqlite_master"}
 
 
 class _KeyTaken(Exception):
@@ -60,9 +65,12 @@ class Session:
             InvalidResource: the declared table is not there as it must be.
         """
         declared = self._source.keys_table
-        with self.database.reading(catalogue=True) as connection:
-            connection.exec_driver_sql("SELECT 1")
-            found = _columns(connection, declared) or {} if declared else {}
+        try:
+            with self.database.reading(catalogue=True) as connection:
+                connection.exec_driver_sql(_PROOF.get(self._source.dialect, "SELECT 1"))
+                found = _columns(connection, declared) or {} if declared else {}
+        except exc.DBAPIError as error:
+            raise self.database.unreached(error) from None
         if declared is None:
             return
         if missing := [name for name in _KEY_COLUMNS if name not in found]:
@@ -71,6 +79,17 @@ class Session:
                 hint=f"Make it: CREATE TABLE {declared} (call_key VARCHAR(200) PRIMARY KEY, statement VARCHAR(100) NOT "
                 "NULL, answer TEXT NOT NULL, made_at VARCHAR(40) NOT NULL).",
             )
+
+    def survey(self) -> Survey:
+        """What the database has, as its account sees it.
+
+        Raises:
+            ToolUnavailable: it cannot be reached or read.
+        """
+        try:
+            return survey(self.database)
+        except exc.DBAPIError as error:
+            raise self.database.unreached(error) from None
 
     def call(self, tool: str, arguments: Mapping[str, Any], key: str, running: Running) -> ToolResult:
         """Carry out one call.

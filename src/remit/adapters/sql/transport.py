@@ -11,7 +11,7 @@ from remit.adapters.sql.running import Running
 from remit.clock import Clock
 from remit.errors import ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
-from remit.registry import SqlSource
+from remit.registry import SqlSource, Survey
 from remit.tools import Tool
 
 if TYPE_CHECKING:
@@ -36,22 +36,25 @@ class SqlTransport:
         folder: str,
         clock: Clock,
         secret: Callable[[], Awaitable[str]] | None = None,
+        credential: str = "",
     ) -> None:
         """Describe the source; nothing is connected yet.
 
         Args:
             name: the source's name.
             source: its declaration.
-            folder: what `{home}` in its address stands for.
+            folder: the home, from which a file's path goes.
             clock: dates the keys of calls that are kept in the database.
             secret: gives the password, or the whole address where the declaration has none; asked at each call, so
                 that a changed one is used from the next call on.
+            credential: where that stands, as errors name it.
         """
         self._name = name
         self._source = source
         self._folder = folder
         self._clock = clock
         self._secret = secret
+        self._credential = credential
         self._session: Session | None = None
         self._opening = asyncio.Lock()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -77,6 +80,10 @@ class SqlTransport:
         session = await self._opened()
         await asyncio.get_running_loop().run_in_executor(self._threads, session.check)
         return definitions_of(self._source)
+
+    async def survey(self) -> Survey:
+        session = await self._opened()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, session.survey)
 
     async def close(self) -> None:
         self._closed = True
@@ -121,7 +128,7 @@ class SqlTransport:
             held = self._session
             if held is None or held.database.secret != secret:
                 self._session = await asyncio.to_thread(
-                    _session, self._name, self._source, secret, self._folder, self._clock
+                    _session, self._name, self._source, secret, (self._folder, self._credential), self._clock
                 )
                 if held is not None:
                     await asyncio.to_thread(held.database.close)
@@ -145,9 +152,10 @@ def _heard(work: "asyncio.Future[ToolResult]") -> None:
         work.result()
 
 
-def _session(name: str, source: SqlSource, secret: str | None, folder: str, clock: Clock) -> "Session":
+def _session(name: str, source: SqlSource, secret: str | None, places: tuple[str, str], clock: Clock) -> "Session":
     # The parser and the database's client take most of a second to import: that happens at the first use.
     from remit.adapters.sql.database import Database  # noqa: PLC0415 - see above
     from remit.adapters.sql.session import Session  # noqa: PLC0415 - see above
 
-    return Session(name, source, Database(source, secret, folder=folder), clock)
+    folder, credential = places
+    return Session(name, source, Database(source, secret, folder=folder, credential=credential), clock)
