@@ -40,6 +40,7 @@ from remit.driving import driver_of
 from remit.errors import (
     InvalidInput,
     InvalidSetting,
+    NoHome,
     PolicyStale,
     RightsExceeded,
 )
@@ -155,7 +156,7 @@ async def open_home(
     `new` begins the record in a database that holds none yet.
 
     Raises:
-        InvalidInput: there is no home there.
+        NoHome: there is no home there.
         KeyMissing, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be opened; nothing was changed.
     """
     home = settings.home
@@ -308,7 +309,7 @@ def switch_store(settings: Settings, store: str) -> None:
     """Let the home use another store that holds the same record, to the last entry.
 
     Raises:
-        InvalidInput: it does not.
+        NoHome: it does not.
         KeyMissing, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be looked at.
     """
     _check_home(settings)
@@ -318,9 +319,7 @@ def switch_store(settings: Settings, store: str) -> None:
 def _check_home(settings: Settings) -> None:
     if not (settings.home / "keys" / _HOME_KEY).is_file():
         stores.check_key_is_new(settings, _HOME_KEY)
-        raise InvalidInput(
-            f"{settings.home} is not a Remit home.", hint="Make one with `remit init`, or name one with --home."
-        )
+        raise NoHome(f"Not in {settings.home}.")
 
 
 def _signer(home: Path) -> Signer:

@@ -762,6 +762,13 @@ class InvalidInput(Misuse):
     hint = "`--help` shows the form."
 
 
+class NoHome(InvalidInput):
+    """There is no Remit home."""
+
+    code = "no_home"
+    hint = "Make one with `remit init`, or name one with --home or REMIT_HOME."
+
+
 class InvalidEvent(Misuse):
     """The event is not what its trigger can read."""
 

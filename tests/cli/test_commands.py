@@ -154,7 +154,7 @@ def test_misuse_of_the_command_line_has_the_same_form(tmp_path):
     assert "hint:" in unknown.err
     assert remit("missions", "show", "--json").json["code"] == "invalid_input"
     none = remit("missions", "--home", tmp_path / "none", "--json")
-    assert (none.code, none.json["code"]) == (2, "invalid_input")
+    assert (none.code, none.json["code"]) == (2, "no_home")
     assert remit("missions", REMIT_PARALLEL="many", REMIT_HOME=str(tmp_path)).code == 2
 
 

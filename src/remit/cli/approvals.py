@@ -8,6 +8,7 @@ import typer
 from remit.cli.cases import command, how_to_answer, show_case
 from remit.cli.client import connected, settings_of
 from remit.cli.following import BRIEFLY_SECONDS, catch_up, follow
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Assignments, Home, Note
 from remit.cli.runner import run
 from remit.cli.screen import Screen
@@ -21,14 +22,7 @@ ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id
 
 def add_to(app: typer.Typer) -> None:
     """Add this group."""
-    app.add_typer(group, name="approvals")
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """See what waits for people, and answer it. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed("", answered=False, home=home, as_json=as_json)
+    add_listing(app, "approvals", group, lambda home, as_json: listed("", answered=False, home=home, as_json=as_json))
 
 
 @group.command("list")

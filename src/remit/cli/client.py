@@ -102,7 +102,7 @@ async def connected(settings: Settings) -> AsyncIterator[Client]:
     """A client for the home, through its server where one is live.
 
     Raises:
-        InvalidInput: there is no home there.
+        NoHome: there is no home there.
         KeyMissing, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be opened; nothing was changed.
     """
     import httpx  # noqa: PLC0415 -- as above

@@ -1,6 +1,7 @@
 """Following a mission while it is driven: here, by the server, or by another process."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from remit.cli.client import Client, ProblemAnswered
@@ -10,6 +11,8 @@ from remit.cli.views import View
 _POLL_SECONDS = 0.25
 #: How long a command that only answers waits for another process to let go of the home.
 BRIEFLY_SECONDS = 1.5
+#: A rest that time alone ends so soon is waited out.
+_SOON_SECONDS = 60.0
 _OVER = frozenset({"waiting", "paused", "halted", "completed", "failed", "cancelled"})
 
 
@@ -70,6 +73,8 @@ async def _drive(api: Client, mission: str, view: View, patience_seconds: float 
                 view.screen.note(f"{answered.problem['detail']} Waiting for it; Ctrl-C ends the waiting only.")
                 told = True
         else:
+            if patience_seconds is None and await _wakes_soon(rest):
+                continue
             return {**rest, "driven_elsewhere": False}
         listed = await api.get(f"/missions/{mission}")
         resting = listed["status"] in _OVER
@@ -82,3 +87,14 @@ async def _drive(api: Client, mission: str, view: View, patience_seconds: float 
                 "driven_elsewhere": not resting,
             }
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _wakes_soon(rest: dict[str, Any]) -> bool:
+    """Wait out a rest that time alone ends soon; false where it is another one."""
+    if rest["halted"] or rest["waiting_for_people"] or not rest["wakes_at"]:
+        return False
+    seconds = (datetime.fromisoformat(rest["wakes_at"]) - datetime.now(UTC)).total_seconds()
+    if not 0 < seconds <= _SOON_SECONDS:
+        return False
+    await asyncio.sleep(seconds)
+    return True

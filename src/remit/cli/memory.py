@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from remit.cli.client import connected, settings_of
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
 from remit.errors import InvalidInput
 
-memory = typer.Typer(help="List, show and erase what agents remember.", no_args_is_help=True, rich_markup_mode=None)
+memory = typer.Typer(help="List, show and erase what agents remember.", rich_markup_mode=None)
 state = typer.Typer(
     help="Show what a mission's steps keep, or go back to it.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -23,13 +24,8 @@ Person = Annotated[str, typer.Option("--person", metavar="NAME", help="The memor
 
 def add_to(app: typer.Typer) -> None:
     """Add these groups."""
-    app.add_typer(memory, name="memory")
+    add_listing(app, "memory", memory, list_scopes)
     app.add_typer(state, name="state")
-
-
-@memory.callback()
-def _memory(home: Home = None) -> None:
-    """List, show and erase what agents remember."""
 
 
 @state.callback()

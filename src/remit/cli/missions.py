@@ -8,6 +8,7 @@ from remit.cli import control
 from remit.cli.cases import how_to_answer
 from remit.cli.client import connected, settings_of
 from remit.cli.following import catch_up, follow
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.reports import show_mission, show_report
 from remit.cli.runner import run
@@ -22,15 +23,8 @@ MissionId = Annotated[str, typer.Argument(metavar="ID", help="The mission's id."
 def add_to(app: typer.Typer) -> None:
     """Add this group and `watch`."""
     control.add_to(group)
-    app.add_typer(group, name="missions")
+    add_listing(app, "missions", group, listed)
     app.command()(watch)
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """List missions, show one; pause, change, cancel one. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed(home, as_json)
 
 
 @group.command("list")

@@ -7,6 +7,7 @@ import typer
 
 from remit.cli.client import connected, settings_of
 from remit.cli.exits import Exits
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen, indented
@@ -17,14 +18,7 @@ group = typer.Typer(help="See policies, check them, ask them, try them.", rich_m
 
 def add_to(app: typer.Typer) -> None:
     """Add this group."""
-    app.add_typer(group, name="policies")
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """See policies, check them, ask them, try them. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed(home, as_json)
+    add_listing(app, "policies", group, listed)
 
 
 @group.command("list")

@@ -7,6 +7,7 @@ from typing import Any
 Event = Mapping[str, Any]
 
 ENDED = frozenset({"succeeded", "refused", "failed", "skipped"})
+_OPEN = {"running": 0, "waiting": 1, "parked": 2}
 _STANDS = {
     "mission.completed": "completed",
     "mission.failed": "failed",
@@ -14,6 +15,8 @@ _STANDS = {
     "mission.paused": "paused",
     "mission.resumed": "working",
 }
+#: Kinds that only the steps of written workflows have.
+_WRITTEN = frozenset({"step.parked", "step.ruled_out", "step.elapsed", "event.occurred"})
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Seen:
     status: str = "pending"
     agent: str = ""
     rules: tuple[str, ...] = ()
+    #: When it waits no longer, while it is parked; 0 for no end of its own.
+    until_us: int = 0
     #: The step that goes on once this one has ended.
     proposer: str = ""
 
@@ -51,10 +56,9 @@ class Progress:
         return sum(step.status in ENDED for step in self.steps.values())
 
     def open(self) -> list[Seen]:
-        """Steps that run or wait for people, running ones first."""
+        """Steps that run, wait for people or wait for something outside, in this order."""
         return sorted(
-            (step for step in self.steps.values() if step.status in {"running", "waiting"}),
-            key=lambda step: step.status,
+            (step for step in self.steps.values() if step.status in _OPEN), key=lambda step: _OPEN[step.status]
         )
 
     def take(self, event: Event) -> None:
@@ -78,6 +82,8 @@ class Progress:
                 self._answer(event)
             case over if over in _STANDS:
                 self.status = _STANDS[over]
+            case written if written in _WRITTEN:
+                self._wait(event)
             case _:
                 self._steer(event)
 
@@ -89,6 +95,19 @@ class Progress:
                 self.proposed[event["step"]] = event["steps"]
             case "plan.extended":
                 self._add(self.proposed.pop(event["by"]))
+
+    def _wait(self, event: Event) -> None:
+        """What happens to written steps."""
+        name = event["step"]
+        match event["kind"]:
+            case "step.parked":
+                self._to(name, "parked", until_us=event["until_us"])
+            case "step.ruled_out":
+                self._end(name, "skipped", [event["rule"]])
+            case "step.elapsed":
+                self._end(name, "succeeded" if event["what"] == "timer" else "failed")
+            case "event.occurred" if name in self.steps and self.steps[name].status == "parked":
+                self._end(name, "succeeded")
 
     def _steer(self, event: Event) -> None:
         match event["kind"]:
@@ -113,11 +132,11 @@ class Progress:
         for step in steps:
             self.steps[step["id"]] = Seen(step["id"], step["target"], step["kind"], proposer=proposer)
 
-    def _to(self, name: str, status: str, *, agent: str = "", rules: tuple[str, ...] = ()) -> None:
+    def _to(self, name: str, status: str, *, agent: str = "", rules: tuple[str, ...] = (), until_us: int = 0) -> None:
         step = self.steps.get(name)
         if step is None:
             return  # it left the plan
-        step.status, step.agent, step.rules = status, agent or step.agent, rules
+        step.status, step.agent, step.rules, step.until_us = status, agent or step.agent, rules, until_us
 
     def _end(self, name: str, status: str, rules: list[str] | None = None) -> None:
         self._to(name, status, rules=tuple(rules or ()))

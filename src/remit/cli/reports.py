@@ -9,6 +9,13 @@ from remit.cli.cases import how_to_answer
 from remit.cli.screen import Screen
 from remit.cli.views import money
 
+#: Columns of a mission's steps that are there even where nothing stands in them.
+_ALWAYS = frozenset({"step", "does", "status"})
+#: Asks a workflow's own questions and makes its own calls; it uses no model.
+_OWN_AGENT = "remit@"
+#: How many steps that wait are told one by one.
+_PARKED_MAX = 5
+
 
 def show_report(screen: Screen, report: Mapping[str, Any], home: Path, mission: str) -> None:
     """Print the report; one that is not about documents shows the mission's steps."""
@@ -34,18 +41,38 @@ def show_report(screen: Screen, report: Mapping[str, Any], home: Path, mission: 
 
 def show_mission(screen: Screen, shown: Mapping[str, Any]) -> None:
     """A mission's head line and its steps."""
-    told = f"Mission {shown['id']} ({shown['workflow']}): {shown['status']}"
-    screen.say(f"{told} {shown['code']} {shown['detail']}".rstrip())
-    screen.say(f"read by: {shown['reader']}")
+    head = f"Mission {shown['id']} ({shown['workflow']}): {shown['status']}"
+    screen.say(f"{head} {shown['code']} {shown['detail']}".rstrip())
+    if any(step["agent"] and not step["agent"].startswith(_OWN_AGENT) for step in shown["steps"]):
+        screen.say(f"read by: {shown['reader']}")
     if shown.get("undone"):
         screen.say(f"undone: {', '.join(shown['undone'])}")
     for left in shown.get("not_undone", []):
         screen.say(f"not undone: {left['step']} ({left['status']} {left['code']})".rstrip(" )") + ")", style="red")
-    rows = [
-        (s["id"], s["target"] or s["kind"], s["status"], s["agent"], ", ".join(s["rules"]) or s["code"])
-        for s in shown["steps"]
-    ]
-    screen.table(("step", "does", "status", "agent", "rules"), rows)
+    columns: dict[str, list[str]] = {
+        "step": [s["id"] for s in shown["steps"]],
+        "does": [s["target"] or s["kind"] for s in shown["steps"]],
+        "status": [s["status"] for s in shown["steps"]],
+        "until": [s["until"] for s in shown["steps"]],
+        "agent": [s["agent"] for s in shown["steps"]],
+        "rules": [", ".join(s["rules"]) or s["code"] for s in shown["steps"]],
+    }
+    told = [name for name in columns if name in _ALWAYS or any(columns[name])]
+    screen.table(told, list(zip(*(columns[name] for name in told), strict=True)))
+    parked = [step for step in shown["steps"] if step["status"] == "parked"]
+    for step in parked[:_PARKED_MAX]:
+        until = f" until {step['until']}" if step["until"] else ""
+        screen.say(f"{step['id']} waits{_for_what(step)}{until}.")
+    if len(parked) > _PARKED_MAX:
+        screen.say(f"and {len(parked) - _PARKED_MAX} more wait.")
+    if any(step["until"] for step in parked):
+        screen.say(f"`remit serve` moves it on in time; without a server, `remit watch {shown['id']}` does.")
+
+
+def _for_what(step: Mapping[str, Any]) -> str:
+    return {"event": f" for the event {step['target']},", "workflow": " for the mission that it began,"}.get(
+        step["kind"], ""
+    )
 
 
 def _documents(screen: Screen, report: Mapping[str, Any]) -> None:

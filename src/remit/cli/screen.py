@@ -122,6 +122,8 @@ class Screen:
         for row in cells:
             table.add_row(*map(styled, row))
         self.console.print(table)
+        if not cells:
+            self.say("none", style="dim")
 
 
 def output_gone() -> bool:

@@ -15,6 +15,7 @@ from remit.cli.client import connected, settings_of
 from remit.cli.connect import run_agent
 from remit.cli.exits import Exits
 from remit.cli.explain import dollars
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
@@ -24,7 +25,7 @@ from remit.quantities import Money
 if TYPE_CHECKING:
     from remit.config import Settings
 
-group = typer.Typer(help="Doors beside agents: enrol, list, remove, look.", rich_markup_mode=None, no_args_is_help=True)
+group = typer.Typer(help="Doors beside agents: enrol, list, remove, look.", rich_markup_mode=None)
 
 _AGE = re.compile(r"([1-9]\d{0,5})(s|m|h)")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -37,7 +38,7 @@ Ident = Annotated[str, typer.Argument(metavar="ID", help="As `remit sidecars lis
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command(context_settings={"ignore_unknown_options": True})(sidecar)
-    app.add_typer(group, name="sidecars")
+    add_listing(app, "sidecars", group, listed)
 
 
 def sidecar(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.cli.client import Client, connected, settings_of
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.resources import show_applied
 from remit.cli.runner import run
@@ -36,14 +37,7 @@ class Form(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add this group."""
-    app.add_typer(group, name="sources")
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """How sources of tools are; import a new one. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed(home, as_json)
+    add_listing(app, "sources", group, listed)
 
 
 @group.command("list")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from remit.cli.client import connected, settings_of
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
@@ -21,15 +22,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The trigger's name.")
 
 def add_to(app: typer.Typer) -> None:
     """Add these groups."""
-    app.add_typer(group, name="triggers")
+    add_listing(app, "triggers", group, listed)
     app.add_typer(subscriptions, name="subscriptions")
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """List triggers, show one, see its events, send one. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed(home, as_json)
 
 
 @group.command("list")

@@ -1,7 +1,8 @@
-"""`NAME=VALUE` as people type it."""
+"""Values as people type and read them: `NAME=VALUE`, instants."""
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from remit.errors import InvalidInput
@@ -31,3 +32,8 @@ def _value(text: str, proposed: Any) -> Any:
         return text
     # Amounts are decimal text everywhere in Remit: `12.50` as a float would not be the amount that was typed.
     return text if proposed is None and isinstance(read, float) else read
+
+
+def instant(at_us: int) -> str:
+    """An instant in UTC for people, such as `2026-03-02 09:30:00Z`."""
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

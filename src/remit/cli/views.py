@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from remit.cli.progress import Event, Progress
+from remit.cli.progress import Event, Progress, Seen
 from remit.cli.screen import Screen, clean, one_line, styled
+from remit.cli.values import instant
 
 #: How many open steps the live table shows.
 _ROWS_MAX = 12
@@ -122,8 +123,10 @@ class LiveView(View):
         steps = progress.open()
         for step in steps[:_ROWS_MAX]:
             said = self._said.get(step.name, "") if step.status == "running" else ""
-            what = ", ".join(step.rules) if step.status == "waiting" else one_line(said) or step.agent
-            table.add_row(styled(step.status), Text(one_line(step.name)), Text(one_line(step.target)), Text(what))
+            what = ", ".join(step.rules) if step.status == "waiting" else one_line(said) or step.agent or _until(step)
+            table.add_row(
+                styled(step.status), Text(one_line(step.name)), Text(one_line(step.target or step.kind)), Text(what)
+            )
         if len(steps) > _ROWS_MAX:
             table.add_row(Text("..."), Text(f"and {len(steps) - _ROWS_MAX} more"), Text(), Text())
         return Group(head, table)
@@ -152,6 +155,23 @@ def _started(event: Event) -> str:
     return f"started ({event['agent']})" if event["agent"] else "started"
 
 
+def _until(step: Seen) -> str:
+    return f"until {instant(step.until_us)}" if step.until_us else ""
+
+
+def _parked(event: Event) -> str:
+    what = f"waits for mission {event['mission']}" if event["mission"] else "waits"
+    return f"{what} until {instant(event['until_us'])}" if event["until_us"] else what
+
+
+def _elapsed(event: Event) -> str:
+    return "its time has come" if event["what"] == "timer" else f"failed: {event['what']} has passed"
+
+
+def _ruled_out(event: Event) -> str:
+    return f"left out: {event['of']} did not end well" if event["of"] else "left out: its condition does not hold"
+
+
 def _failed(event: Event) -> str:
     return f"{'refused' if event['refused'] else 'failed'}: {', '.join(event['rules']) or event['code']}"
 
@@ -173,7 +193,13 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "step.failed": _failed,
     "step.retried": lambda e: f"tried again, attempt {e['attempt']}",
     "step.interrupted": lambda e: f"interrupted ({e['code']}), goes on later",
-    "step.suspended": lambda e: f"asks a person: {', '.join(e['rules'])}",
+    "step.suspended": lambda e: f"asks a person: {', '.join(e['rules'])}" if e["rules"] else "asks a person",
+    "step.prepared": lambda _: "has its input",
+    "step.expanded": lambda e: f"its list has {e['count']} items",
+    "step.ruled_out": _ruled_out,
+    "step.parked": _parked,
+    "step.elapsed": _elapsed,
+    "event.occurred": lambda e: f"{e['name']} was told by {e['source']}",
     "mission.paused": lambda e: f"paused by {e['by']}{', its clock stands still' if e['stop_clock'] else ''}",
     "mission.resumed": lambda e: f"goes on, says {e['by']}",
     "step.skipped": lambda e: f"skipped by {e['by']}",

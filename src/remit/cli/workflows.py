@@ -8,6 +8,7 @@ import typer
 
 from remit.cli.client import Client, connected, settings_of
 from remit.cli.drawing import dot, lines, mermaid
+from remit.cli.groups import add_listing
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
@@ -30,14 +31,7 @@ FileOrName = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A resource
 
 def add_to(app: typer.Typer) -> None:
     """Add this group."""
-    app.add_typer(group, name="workflows")
-
-
-@group.callback(invoke_without_command=True)
-def _group(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """List workflows, show, check and draw them. Without a command: list."""
-    if context.invoked_subcommand is None:
-        listed(home, as_json)
+    add_listing(app, "workflows", group, listed)
 
 
 @group.command("list")

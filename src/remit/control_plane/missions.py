@@ -21,6 +21,7 @@ from remit.missions import (
     MissionState,
     Rest,
     StepState,
+    StepStatus,
     Submission,
     decide,
     release_reserve,
@@ -72,6 +73,7 @@ class Missions:
             "ended": rest.ended,
             "halted": rest.halted,
             "waiting_for_people": rest.waiting_for_people,
+            "wakes_at": iso(0 if rest.ended else rest.wake_at_us or 0),
         }
 
     async def all(self, by: Principal) -> list[dict[str, Any]]:
@@ -119,7 +121,6 @@ class Missions:
         waiting = bool(state.approvals) and not state.ready and not state.running
         status = "paused" if state.paused else "waiting" if waiting else state.status.value
         uncertain = _uncertain(active)
-        status = "paused" if state.paused else "waiting" if waiting else state.status.value
         return {
             "id": mission,
             "workflow": state.submitted.workflow,
@@ -243,6 +244,7 @@ class Missions:
             "runs": held.runs,
             "agent": held.agent,
             "after": list(step.after),
+            "until": iso(_until_us(held)),
             "code": held.code,
             "rules": list(held.rules),
             "detail": held.detail,
@@ -266,6 +268,13 @@ class Missions:
             raise NotFound(f"There is no approval {approval}.")
         case: dict[str, Any] = await self._open(mission, record["case"])
         return {**case, "step": record["step"], "rules": record["rules"], "expires_at": iso(record["expires_at_us"])}
+
+
+def _until_us(held: StepState) -> int:
+    """When time alone moves the step on: what it is parked for ends, or it may be tried again; 0 for never."""
+    if held.status is StepStatus.PARKED:
+        return held.until_us
+    return held.not_before_us if held.status is StepStatus.READY else 0
 
 
 def _uncertain(active: ActiveMission) -> list[dict[str, str]]:
