@@ -227,6 +227,17 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    def test_a_whole_kind_of_streams_is_read_in_the_order_of_writing_too(self):
+        async def story(store: Store) -> None:
+            for stream in ("step/m-2/b/1", "mission/m-1", "step/m-1/a/1", "tenant/t", "step/m-2/b/1"):
+                await store.commit(an_entry(stream))
+
+            kind = [[e.idx for e in await store.read_prefix("step/", after_idx=a, limit=2)] for a in range(6)]
+
+            assert kind == [[1, 3], [3, 5], [3, 5], [5], [5], []]
+
+        self.run(story)
+
     def test_a_prefix_is_text_and_no_pattern(self):
         async def story(store: Store) -> None:
             for stream in ("a%b", "axb", "a_b", "A_b"):

@@ -173,6 +173,15 @@ def test_one_process_drives_a_home_until_it_lets_go_or_ends(database):
     tell(story, database, database)
 
 
+def test_a_home_that_is_just_let_go_is_waited_for(database):
+    async def story(one, other):
+        await one.hold()
+        asyncio.get_running_loop().call_later(0.05, one.release)
+        await other.hold()
+
+    tell(story, database, database)
+
+
 # --- connections that are lost
 
 

@@ -173,6 +173,27 @@ def test_flipped_bytes_in_the_middle_of_a_page_are_corruption(tmp_path):
     assert isinstance(unopened(path), StoreCorrupted)
 
 
+def test_the_entries_of_one_mission_are_found_without_walking_the_record(tmp_path):
+    path = tmp_path / FILE
+    asked: list[str] = []
+
+    async def story(store):
+        for stream in ("step/m-1/a/1", "step/m-2/a/1"):
+            await store.commit(an_entry(stream))
+        store._reading.set_trace_callback(asked.append)
+        await store.read_prefix("step/m-1/")
+        return store
+
+    tell(path, story)
+
+    (query,) = [one for one in asked if one.lstrip().startswith("SELECT")]
+    with sqlite3.connect(path) as connection:
+        plan = " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+    connection.close()
+    assert "USING COVERING INDEX entry_by_stream (stream>? AND stream<?)" in plan, plan
+    assert "SCAN entry" not in plan, plan
+
+
 def test_an_entry_whose_bytes_were_changed_is_named_when_it_is_read(tmp_path):
     path = a_filled_store(tmp_path / FILE, entries=9)
     with sqlite3.connect(path) as connection:

@@ -299,6 +299,8 @@ class EmbeddedDriver:
                 del self._tasks[mission]
                 self.turns.leave(mission)
                 self._take_turns()
+                if len(self._active) > 2 * _IDLE_MAX:
+                    self._forget_idle()
             if not done.cancelled() and (error := done.exception()) is not None:
                 self._failed.append((mission, error))
 

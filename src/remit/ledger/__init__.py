@@ -21,7 +21,7 @@ from remit.ledger.journal import (
     Write,
 )
 from remit.ledger.remembered import RememberedView
-from remit.ledger.stored import after_prefix, stored_entry
+from remit.ledger.stored import after_prefix, is_narrow, stored_entry
 from remit.ledger.writer import Batch, Head, Result, View, settle
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "View",
     "Write",
     "after_prefix",
+    "is_narrow",
     "leaf_hash",
     "parse",
     "settle",

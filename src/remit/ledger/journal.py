@@ -102,7 +102,10 @@ class Journal(Protocol):
         ...
 
     async def read_prefix(self, prefix: str, *, after_idx: int = 0, limit: int = 1000) -> Sequence[Entry]:
-        """Entries of every stream whose name starts with `prefix`, in the order they were written."""
+        """Entries of every stream whose name starts with `prefix`, in the order they were written.
+
+        What a mission's own prefix (`step/MISSION/`) costs does not grow with the record.
+        """
         ...
 
 

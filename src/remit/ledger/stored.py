@@ -22,3 +22,11 @@ def stored_entry(idx: int, stream: str, seq: int, digest: str, canonical: bytes)
 def after_prefix(prefix: str) -> str:
     """The first text after every text that starts with `prefix`; names are below U+10FFFF."""
     return prefix + "\U0010ffff"
+
+
+def is_narrow(prefix: str) -> bool:
+    """Whether a prefix names a few streams (`step/MISSION/`), and not a whole kind of them (`step/`).
+
+    Stores look for the few by name, as they stand apart in the record, and walk the many in the order of writing.
+    """
+    return prefix.count("/") > 1

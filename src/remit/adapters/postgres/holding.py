@@ -1,5 +1,7 @@
 """One process at a time drives a home, on whatever machine it runs: a courtesy lock; the lease's epoch is the proof."""
 
+import time
+
 import psycopg
 
 from remit.adapters.postgres.address import StoreAddress
@@ -12,6 +14,10 @@ _DRIVES = 0x524D4954
 _LOCK = """
     SELECT pg_try_advisory_lock(%s, hashtext(%s)), (SELECT holder FROM lease WHERE tenant = %s AND name = %s)
 """
+
+
+#: How often, and after which pauses, the lock is tried: the server takes a moment to see that a session has ended.
+_TRIES, _PAUSE_SECONDS = 25, 0.01
 
 
 class Holding:
@@ -30,11 +36,21 @@ class Holding:
         """
         with translated(self._address):
             session = connect(self._address, self._tenant, writes=True)
-            row = session.execute(_LOCK, (_DRIVES, self._tenant, self._tenant, HOME_LEASE)).fetchone()
-        if row is None or not row[0]:
-            session.close()
-            raise HomeBusy(f"{(row and row[1]) or 'Another process'} drives it.")
+            try:
+                self._lock(session)
+            except BaseException:
+                session.close()
+                raise
         self._session = session
+
+    def _lock(self, session: psycopg.Connection) -> None:
+        names = (_DRIVES, self._tenant, self._tenant, HOME_LEASE)
+        for _ in range(_TRIES):
+            row = session.execute(_LOCK, names).fetchone()
+            if row is not None and row[0]:
+                return
+            time.sleep(_PAUSE_SECONDS)
+        raise HomeBusy(f"{(row and row[1]) or 'Another process'} drives it.")
 
     def let_go(self) -> None:
         """Let another process have it."""

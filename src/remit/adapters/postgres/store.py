@@ -16,7 +16,7 @@ from remit.adapters.postgres.schema import prepare
 from remit.adapters.postgres.writer import Writer
 from remit.errors import StoreCorrupted, StoreUnreachable
 from remit.ids import DEFAULT_TENANT, StreamId
-from remit.ledger import HOME_LEASE, Balance, Commit, Entry, PutBlob, Result, after_prefix, stored_entry
+from remit.ledger import HOME_LEASE, Balance, Commit, Entry, PutBlob, Result, after_prefix, is_narrow, stored_entry
 from remit.ledger.grouping import Grouping, RecentBodies
 
 #: A new name for the process that writes, and where the record stands.
@@ -27,6 +27,22 @@ _HEALTH = """
         (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)
 """
 _ENTRIES = "SELECT idx, stream, seq, hash, canonical FROM entry WHERE tenant = %s"
+#: Entries of the few streams of one mission, found by their names however long the record is. A prepared query is
+#: planned without its values, so that each says which index it wants by keeping the other column from being one.
+_PREFIX_BY_NAME = """
+    WITH named AS MATERIALIZED (
+        SELECT idx FROM entry WHERE tenant = %s AND stream >= %s AND stream < %s AND idx + 0 > %s
+    )
+    SELECT idx, stream, seq, hash, canonical FROM entry
+    WHERE tenant = %s AND idx = ANY (ARRAY(SELECT idx FROM named ORDER BY idx LIMIT %s)) ORDER BY idx
+"""
+#: Entries of a whole kind of streams, walked in the order of writing from a place on.
+_PREFIX_BY_PLACE = f"{_ENTRIES} AND stream || '' >= %s AND stream || '' < %s AND idx > %s ORDER BY idx LIMIT %s"
+#: All streams are found by their names, a few new entries by their place.
+_ALL_HEADS = (
+    "SELECT stream, max(seq) FROM entry WHERE tenant = %s AND stream >= %s AND stream < %s AND idx > %s GROUP BY stream"
+)
+_NEW_HEADS = _ALL_HEADS.replace("stream >=", "stream || '' >=").replace("stream <", "stream || '' <")
 
 
 class PostgresStore:
@@ -94,10 +110,8 @@ class PostgresStore:
         if not prefix:
             found = await self._rows(f"{_ENTRIES} AND idx > %s ORDER BY idx LIMIT %s", self.tenant, after_idx, limit)
         else:
-            found = await self._rows(
-                f"{_ENTRIES} AND stream >= %s AND stream < %s AND idx > %s ORDER BY idx LIMIT %s",
-                self.tenant, prefix, after_prefix(prefix), after_idx, limit,
-            )  # fmt: skip
+            query, more = (_PREFIX_BY_NAME, (self.tenant,)) if is_narrow(prefix) else (_PREFIX_BY_PLACE, ())
+            found = await self._rows(query, self.tenant, prefix, after_prefix(prefix), after_idx, *more, limit)
         return [stored_entry(*row) for row in found]
 
     async def rows(self, *, after_idx: int = 0, limit: int = 1000) -> Sequence[tuple[int, bytes, str]]:
@@ -172,11 +186,9 @@ class PostgresStore:
 
     async def heads(self, prefix: str, *, after_idx: int = 0) -> Sequence[tuple[StreamId, int]]:
         """Streams and their last entries' numbers."""
-        query = (
-            "SELECT stream, max(seq) FROM entry WHERE tenant = %s AND stream >= %s AND stream < %s AND idx > %s "
-            "GROUP BY stream"
+        found = await self._rows(
+            _NEW_HEADS if after_idx else _ALL_HEADS, self.tenant, prefix, after_prefix(prefix), after_idx
         )
-        found = await self._rows(query, self.tenant, prefix, after_prefix(prefix), after_idx)
         return sorted((StreamId(stream), int(seq)) for stream, seq in found)
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from remit.ledger import (
     RememberedView,
     Result,
     after_prefix,
+    is_narrow,
     settle,
     stored_entry,
 )
@@ -43,6 +44,19 @@ _TAKE = """
 #: All streams are found by their names, a few new entries by their place (`+` keeps a column from choosing the index).
 _ALL_HEADS = "SELECT stream, max(seq) FROM entry WHERE stream >= ? AND stream < ? AND idx > ? GROUP BY stream"
 _NEW_HEADS = "SELECT stream, max(seq) FROM entry WHERE +stream >= ? AND +stream < ? AND idx > ? GROUP BY stream"
+
+#: Entries of the few streams of one mission, found by their names however long the record is.
+_PREFIX_BY_NAME = """
+    SELECT idx, stream, seq, hash, canonical FROM entry WHERE idx IN (
+        SELECT idx FROM entry INDEXED BY entry_by_stream
+        WHERE stream >= ? AND stream < ? AND +idx > ? ORDER BY idx LIMIT ?
+    ) ORDER BY idx
+"""
+#: Entries of a whole kind of streams, walked in the order of writing from a place on.
+_PREFIX_BY_PLACE = """
+    SELECT idx, stream, seq, hash, canonical FROM entry
+    WHERE +stream >= ? AND +stream < ? AND idx > ? ORDER BY idx LIMIT ?
+"""
 
 
 class SqliteStore:
@@ -84,11 +98,8 @@ class SqliteStore:
                 (after_idx, limit),
             )
         else:
-            rows = self._rows(
-                "SELECT idx, stream, seq, hash, canonical FROM entry "
-                "WHERE stream >= ? AND stream < ? AND idx > ? ORDER BY idx LIMIT ?",
-                (prefix, after_prefix(prefix), after_idx, limit),
-            )
+            query = _PREFIX_BY_NAME if is_narrow(prefix) else _PREFIX_BY_PLACE
+            rows = self._rows(query, (prefix, after_prefix(prefix), after_idx, limit))
         return [stored_entry(*row) for row in rows]
 
     async def rows(self, *, after_idx: int = 0, limit: int = 1000) -> Sequence[tuple[int, bytes, str]]:
