@@ -11,6 +11,7 @@ from tests.gateway.builders import (
     a_person,
     a_role,
     a_tool,
+    an_agent,
     open_policy,
     run,
     some_controls,
@@ -44,9 +45,10 @@ def test_a_tool_that_the_agent_was_not_given_names_its_next_version():
         door = await a_door(a_payment())
         door.caller_fields = {"agent_tools": ("erp__*",)}
 
-        assert await refused(door, **PAY) == {
-            "kind": "Agent", "name": "payer", "version": "1.0.1", "tools": ["bank__pay"],
-        }  # fmt: skip
+        told = await refused(door, **PAY)
+
+        whole = {**an_agent("payer").fields, "version": "1.0.1", "tools": ["*", "bank__pay"]}
+        assert told == {"apiVersion": "remit/v1", "kind": "Agent", **whole}
 
     run(story())
 
@@ -98,7 +100,7 @@ def test_an_unknown_tool_of_a_known_source_and_of_none():
         declared = await refused(door, "erp__read")
         brought = await refused(door, "crm__read")
 
-        assert declared == {"kind": "ToolSource", "name": "erp", "tools": {"read": {"tier": "read-only"}}}
+        assert declared == {"kind": "ToolSource", "name": "erp", "tools": {"read": {"tier": "critical"}}}
         assert brought["apiVersion"] == "remit/v1"
         assert brought["mcp"] == {"command": ["COMMAND"]}
 

@@ -25,10 +25,13 @@ from remit.gateway.call import Call, Caller
 from remit.gateway.controls import Controls
 from remit.policy import Decision, Request, remedy
 from remit.quantities import Money
+from remit.registry import AgentVersion
 from remit.resources import sketch
+from remit.tools import Tier
 
+#: Characters of an agent's prompts that are told again with each refusal; longer ones are left where they are.
+_PROMPTS_MAX = 20_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
-_PATCH = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 def remedy_for(
@@ -44,15 +47,15 @@ def remedy_for(
         return remedy(asked[0], asked[1], controls.policies.policies, controls.rates)
     if not _NAME.fullmatch(call.tool):
         return ""  # an agent may write anything there
-    for kind, told in _BY_KIND.items():
+    for kind, told in KINDS.items():
         if isinstance(no, kind):
             return told(no, caller, call.tool, controls)
     return ""
 
 
-def _not_granted(no: RemitError, caller: Caller, tool: str, _controls: Controls) -> str:
+def _not_granted(no: RemitError, caller: Caller, tool: str, controls: Controls) -> str:
     if no.rule == "agent_grant":
-        return _new_version(caller, {"tools": [tool]}, "granted the tool beside those that it has")
+        return _new_version(caller, controls, {"tools": [tool]}, "granted the tool beside those that it has")
     return ""  # a token is no resource: another one is asked for
 
 
@@ -68,11 +71,13 @@ def _unknown_tool(_no: RemitError, _caller: Caller, tool: str, controls: Control
     source, _, local = tool.partition("__")
     if not local:
         return ""
-    tools = {local: {"tier": "read-only"}}
+    # Nobody has looked at this tool: what is proposed is the most careful there is.
+    tools = {local: {"tier": Tier.CRITICAL.value}}
+    lower = "\nCritical, so a person is asked. Lower the tier once you have looked at what the tool can do."
     if source in controls.registry.sources:
-        note = "Where the source offers it: declare it and apply the source again. Undeclared tools are critical."
+        note = f"Where the source offers it: declare it and apply the source again.{lower}"
         return sketch("ToolSource", source, {"tools": tools}, note)
-    note = "A new source; COMMAND starts its MCP server. Say what harm the tool can do: its tier."
+    note = f"A new source; COMMAND starts its MCP server.{lower}"
     return sketch("ToolSource", source, {"mcp": {"command": ["COMMAND"]}, "tools": tools}, note, whole=True)
 
 
@@ -109,9 +114,9 @@ def _flow(no: RemitError, _caller: Caller, tool: str, controls: Controls) -> str
     return sketch("ToolSource", source, {"tools": {local: {"roles": {role.name: declared}}}}, note)
 
 
-def _loop(no: RemitError, caller: Caller, tool: str, _controls: Controls) -> str:
+def _loop(no: RemitError, caller: Caller, tool: str, controls: Controls) -> str:
     if no.rule == "R5":
-        return _new_version(caller, {"max_turns": caller.turns_max + 1}, "with one turn more")
+        return _new_version(caller, controls, {"max_turns": caller.turns_max + 1}, "with one turn more")
     if no.rule in {"R1", "R2"}:
         source, _, local = tool.partition("__")
         note = "Where asking the same again is meant: then it counts as no loop."
@@ -119,15 +124,34 @@ def _loop(no: RemitError, caller: Caller, tool: str, _controls: Controls) -> str
     return ""
 
 
-def _new_version(caller: Caller, fields: dict[str, Any], what: str) -> str:
-    name, _, version = caller.agent.partition("@")
-    number = _PATCH.match(version)
-    following = f"{number[1]}.{number[2]}.{int(number[3]) + 1}" if number else "VERSION"
-    note = f"A new version of the agent, {what}; all else as in {version}."
-    return sketch("Agent", name, {"version": following, **fields}, note)
+def _new_version(caller: Caller, controls: Controls, fields: dict[str, Any], what: str) -> str:
+    """The whole next version of the agent: a version never changes, so there is none to change in part."""
+    registry, name = controls.registry, caller.agent_name
+    versions = [one for one in registry.versions.values() if one.name == name]
+    base = registry.versions.get(f"{name}@{registry.names.current.get(name)}") or registry.versions.get(caller.agent)
+    if base is None:
+        return ""  # it is no agent of this home
+    written = {key: value for key, value in base.written.items() if key != "name"}
+    if "tools" in fields:
+        fields = {**fields, "tools": [*dict.fromkeys([*base.tools, *fields["tools"]])]}
+    note = (
+        f"A new version of the agent, {what}; all else as in {base.version}."
+        "\nNew work is done by it once it is applied; what is under way goes on under the version it began with."
+    )
+    following = {"version": _following(versions), **fields}
+    if sum(map(len, base.prompts.values())) > _PROMPTS_MAX:
+        return sketch("Agent", name, following, note)
+    return sketch("Agent", name, {**written, **following}, note, whole=True)
 
 
-_BY_KIND: dict[type[RemitError], Callable[[RemitError, Caller, str, Controls], str]] = {
+def _following(versions: list[AgentVersion]) -> str:
+    """The next release after the greatest number that there is: no number stands twice."""
+    major, minor, patch = max(one.semver for one in versions).core
+    return f"{major}.{minor}.{patch + 1}"
+
+
+#: Refusals besides those of policy, with what tells of each.
+KINDS: dict[type[RemitError], Callable[[RemitError, Caller, str, Controls], str]] = {
     NotGranted: _not_granted,
     RightsExceeded: _rights,
     UnknownTool: _unknown_tool,

@@ -1,7 +1,7 @@
 """`kind: Agent`: an immutable release of an agent, and the skills that it offers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -148,6 +148,8 @@ class AgentVersion:
     budget: Money
     #: Of everything but the stage, prompts with their text.
     hash: str
+    #: The document as it was applied.
+    written: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
@@ -198,4 +200,5 @@ def agent_version(document: AgentDocument, fields: Mapping[str, Any]) -> AgentVe
         limits=call_limits(document.limits),
         budget=document.budget.money if document.budget else _SESSION_BUDGET,
         hash=version_hash(fields),
+        written=fields,
     )
