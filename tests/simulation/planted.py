@@ -188,7 +188,7 @@ BUGS: dict[str, Plant] = {
     "a verdict binds nothing": _patch(enforce, "leave_for", _binds_nothing),
     "nobody is asked": _patch(enforce, "leave_for", _never_asks),
     "a write of unknown effect is sent again": _patch(enforce, "finish_write", lambda _: _sends_again),
-    "a lost write ends with its step and nobody is told": _patch(StepRun, "_open_writes", lambda _: lambda _self: []),
+    "a lost write ends with its step and nobody is told": _patch(StepRun, "open_writes", lambda _: lambda _self: []),
     "a seal is not compared": _patch(Verifier, "_cover", lambda _: lambda *_: None),
     "a halt is not seen": _patch(Controls, "halted", lambda _: lambda *_, **__: None),
     "an intent is taken after a halt": _patch(record, "_unless_halted", _commits_all_the_same),

@@ -91,9 +91,13 @@ def main() -> NoReturn:
 
 
 def _misused(error: typer.TyperException) -> Exits:
-    """Tell what is wrong with the call in the form of every other error."""
+    """Tell what is wrong with the call in the form of every other error; a group called alone shows its commands."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "remit"
+    # Typer has no public name for this one.
+    if type(error).__name__ == "NoArgsIsHelpError" and "--json" not in sys.argv:
+        print(error.format_message(), file=sys.stderr)
+        return Exits.MISUSED
     told = InvalidInput(error.format_message(), hint=f"`{command} --help` shows the form.")
     if "--json" in sys.argv:
         print(json.dumps(told.to_json(), indent=2))

@@ -11,6 +11,7 @@ from remit.identity import Right, covers, require
 from remit.ids import MissionId, StepId
 from remit.missions import flow_events
 from remit.missions.active import ActiveMission, stream_of
+from remit.missions.asking import end_failed
 from remit.missions.events import MissionSubmitted
 from remit.missions.running import Running
 from remit.missions.state import MissionState, MissionStatus, StepStatus
@@ -69,13 +70,13 @@ async def end_with(run: Running, child: ActiveMission) -> None:
         try:
             value, label = await result_of(run.door, child)
         except RemitError as error:
-            await run.end_failed(error)
+            await end_failed(run, error)
             return
         cid, body = run.seal(value)
         await run.commit([run.success(cid, label)], [body])
         return
     code = child.state.code or child.state.status.value
-    await run.end_failed(SubMissionFailed(f"{child.id} is {child.state.status}: {code}.", rule=code))
+    await end_failed(run, SubMissionFailed(f"{child.id} is {child.state.status}: {code}.", rule=code))
 
 
 async def result_of(door: Door, active: ActiveMission) -> tuple[Any, Label]:

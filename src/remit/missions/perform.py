@@ -1,17 +1,15 @@
 """Carrying out one step: claim it, run its agent or its call through the door, and record how it ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from remit.approvals import ApprovalRecord
 from remit.clock import Clock
 from remit.errors import (
     AgentFailed,
     DriverReplaced,
-    EffectUncertain,
     FactExists,
     MissionEnded,
     MissionStops,
@@ -31,38 +29,27 @@ from remit.gateway import (
     Door,
     Interrupted,
     Leave,
-    Question,
-    RunTape,
     Suspended,
     check_hand_offs,
     check_recursion,
-    micros_of,
     step_stream,
 )
-from remit.ids import ApprovalId, Ids, StepId, StreamId
-from remit.ledger import Commit, Draft, PutBlob, PutRecord, Write
-from remit.missions import events, parking, written
+from remit.ids import Ids, StepId
+from remit.ledger import Commit, Draft
+from remit.missions import asking, events, parking, written
 from remit.missions.active import ActiveMission
-from remit.missions.callers import REMIT, caller_of, proposer_of
-from remit.missions.cases import case_for
+from remit.missions.callers import caller_of, proposer_of
 from remit.missions.context import Agent, Ended, StepContext
-from remit.missions.control import claim_fact
-from remit.missions.event import Event
 from remit.missions.folding import deadline_of
-from remit.missions.labels import label_before
-from remit.missions.reserve import holds_reserve, reserve_for
+from remit.missions.running import Running
 from remit.missions.schemas import check_input, check_output
-from remit.missions.state import ESCALATED, StepState, StepStatus
+from remit.missions.state import StepState, StepStatus
 from remit.missions.undo import may_run
-from remit.planning import Step, StepKind
-from remit.policy import Patience
+from remit.planning import StepKind
 from remit.registry import AgentVersion
-from remit.state import Pointer
-from remit.tools import Label
 
 #: An agent's run is given up after this long, and tried again.
 RUN_SECONDS = 600
-_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +88,22 @@ async def _to_its_end(run: "StepRun") -> None:
     except (DriverReplaced, StoreUnreachable, FactExists, MissionEnded):
         raise
     except RemitError as error:
-        await run.end_failed(error)
+        await asking.end_failed(run, error)
 
 
-class StepRun:
-    """One run of one step."""
+class StepRun(Running):
+    """One run of one step, carried out: what its kind asks for, its agent or its call."""
 
     def __init__(self, performer: Performer, mission: ActiveMission, name: StepId, epoch: int) -> None:
-        self.door = performer.door
-        self.performer = performer
-        self.clock = performer.clock
-        self.mission = mission
-        self.name = name
-        self.epoch = epoch
-        self.held: StepState = mission.state.steps[name]
-        self.number = self.held.runs + 1
-        self.claimed = False
-        self.blobs: list[PutBlob] = []
-        self.tape = RunTape(label=label_before(mission.state, mission.log, self.held), written=self._written)
-        self.agent = ""
-
-    @property
-    def step(self) -> Step:
-        return self.held.step
+        super().__init__(performer.door, performer.clock, performer.ids, mission, name, epoch)
+        self._load_agent = performer.load_agent
 
     async def carry_out(self) -> None:
         if self.held.expanded:
             await written.join(self)
             return
         if self.held.escalated:
-            await self._ask_what_now()
+            await asking.ask_what_now(self)
             return
         if self.step.terms.recipe and not self.held.recipe and not await self._begin():
             return
@@ -140,7 +113,8 @@ class StepRun:
             case StepKind.SKILL:
                 await self._run_agent()
             case StepKind.QUESTION:
-                await self._ask()
+                self.agent = proposer_of(self.mission.state, self.held)
+                await asking.ask(self)
             case kind:
                 raise AssertionError(f"no driver carries out what is {kind}")
 
@@ -170,7 +144,7 @@ class StepRun:
         if verdict is not None:
             leave = Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=verdict.uncertain)
         self.tape.claim = self.claim_draft()
-        self.tape.claimed_with = self._claimed_with()
+        self.tape.claimed_with = self.claimed_with()
         self.tape.ending = self.success
         call = Call(self.step.target, given, 0, self.step.ask_rules, leave, sealed=self.step.input)
         if self.step.terms.timeout_seconds or self.step.terms.deadline_seconds:
@@ -178,7 +152,7 @@ class StepRun:
         try:
             answer = await self._enforce(call, skill="")
         except Suspended as wait:
-            await self.suspend(wait)
+            await asking.suspend(self, wait)
             return
         if answer.recorded:
             # The outcome was on record and the end of the step was not: the crash came between them.
@@ -190,9 +164,8 @@ class StepRun:
         self.agent = version.ref
         check_recursion(self.mission.ancestors(self.name), self.step.target, self.step.input)
         check_hand_offs(self.mission.hand_offs(self.name))
-        agent = self.performer.load_agent(version.python)
-        entries = await self._write([self.claim_draft()], [], fenced=True)
-        self.claimed = True
+        agent = self._load_agent(version.python)
+        entries = await self.claim()
         await self._confirm_effect()
         context = self._context(started_at_us=self.held.started_at_us or entries[-1].at_us)
         context.prompts = version.prompts
@@ -203,11 +176,11 @@ class StepRun:
             output = await self._guarded(agent, context, given)
         except Suspended as wait:
             await context.settle_in_flight()
-            await self.suspend(wait)
+            await asking.suspend(self, wait)
             return
         finally:
             await context.settle_in_flight()
-        if self._open_writes():
+        if self.open_writes():
             # The agent let it pass that a write was not answered. Nobody knows whether it took effect: no success.
             raise ToolUnreachable("A write of this step was not answered.", rule="write_left_open")
         check_output(version, self.step.target, output)
@@ -262,182 +235,16 @@ class StepRun:
             return RUN_SECONDS
         return max(ends_us - self.now_us, 1_000) / 1_000_000
 
-    async def _ask_what_now(self) -> None:
-        """The step's attempts are used up: a person says whether it is tried again or left as it is."""
-        why = await self.read_body(self.held.why) if self.held.why else {}
-        about = {"title": f"{self.name} did not end well: {self.held.code}", "evidence": [why]}
-        await self.suspend(
-            Suspended(
-                Call("", about),
-                key="",
-                binds=(),
-                questions=tuple(Question(rule, "") for rule in self.held.rules),
-                approvers=(),
-                expires_hours=24 * 30,
-                about=ESCALATED,
-            )
-        )
-
     async def _confirm_effect(self) -> None:
         """Put on record at once that a person saw the effect: the agent may not come as far as that call again."""
         verdict = self.held.verdict
         if verdict is not None and verdict.uncertain:
-            for key in self._open_writes():
+            for key in self.open_writes():
                 if verdict.binds == (key,):
                     caller = self.caller(self.step.target)
                     await self.door.confirm_effect(caller, key, verdict.by, self.mission.log, self.tape)
 
-    async def _ask(self) -> None:
-        self.agent = proposer_of(self.mission.state, self.held)
-        given = await self.read_body(self.step.input)
-        verdict = self.held.verdict
-        if verdict is not None:
-            note = await self.read_body(verdict.note) if verdict.note else None
-            answer = {"verdict": verdict.verdict, "by": verdict.by, "note": note}
-            cid, body = self.seal({**answer, "given": given})
-            await self.commit(
-                [self.claim_draft(), self.success(cid, replace(self.tape.label, trusted=True))], [body], fenced=True
-            )
-            return
-        call = Call("", given, 0, self.step.ask_rules)
-        await self.suspend(
-            Suspended(
-                call,
-                key="",
-                binds=(),
-                questions=tuple(Question(rule, "") for rule in self.step.ask_rules),
-                approvers=(),
-                expires_hours=24 * 30,
-                about="question",
-            )
-        )
-
-    # --- a session's own
-
-    async def claim(self) -> None:
-        """Claim the step for this process's epoch."""
-        await self._write([self.claim_draft()], [], fenced=True)
-        self.claimed = True
-
-    async def succeed(self, output: Any) -> None:
-        """End the step with this output."""
-        cid, body = self.seal(output)
-        await self.commit([self.success(cid, self.tape.label)], [body])
-
-    async def write_fact(self, event: Event) -> None:
-        """Put the end of this run on record."""
-        await self.commit([self.draft(event, fact=self.fact("end"))], [])
-
-    # --- ends
-
-    async def end_failed(self, error: RemitError) -> None:
-        uncertain = isinstance(error, EffectUncertain)
-        if uncertain or self._effect_unknown(error):
-            await self.suspend(await self._uncertain(error))
-            return
-        cid, body = self.seal(error.to_json())
-        failed = events.StepFailed(
-            self.name,
-            self.held.attempt,
-            self.number,
-            error.code,
-            (error.rule,),
-            refused=isinstance(error, Refusal),
-            retryable=error.retryable,
-            why=cid,
-        )
-        await self.commit([self.draft(failed, fact=self.fact("end"))], [body], fenced=not self.claimed)
-
-    async def end_interrupted(self, cause: Exception) -> None:
-        code = cause.code if isinstance(cause, RemitError) else "interrupted"
-        event = events.StepInterrupted(self.name, self.held.attempt, self.number, code)
-        await self.commit([self.draft(event, fact=self.fact("end"))], [], fenced=not self.claimed)
-
-    def _effect_unknown(self, error: RemitError) -> bool:
-        """A write of this step has no outcome on record, and no other attempt will ask for it again."""
-        again = self.step.tried_again(self.held.tries, error.code, retryable=error.retryable)
-        return not again and bool(self._open_writes())
-
-    def _open_writes(self) -> list[str]:
-        """Keys of the step's writes whose outcome is not known."""
-        log = self.mission.log
-        recorded = [(key, log.last(self.name, key)) for key in log.writes(self.name)]
-        return [key for key, call in recorded if call is not None and call.done is None]
-
-    async def _uncertain(self, error: RemitError) -> Suspended:
-        call, keys = Call(self.step.target, {}), self._open_writes()[:1]  # one question for each call
-        for key in keys:
-            recorded = self.mission.log.last(self.name, key)
-            assert recorded is not None
-            call = Call(recorded.permit["tool"], await self.read_body(recorded.permit["args"]))
-        return Suspended(
-            call,
-            key="",
-            binds=tuple(keys),
-            questions=(
-                Question("effect_uncertain", error.detail),
-                *((Question("diverged", ""),) if error.rule == "diverged" else ()),
-            ),
-            approvers=(),
-            expires_hours=24 * 30,
-            about="effect_uncertain",
-        )
-
-    async def suspend(self, wait: Suspended, fact: str = "") -> ApprovalId:
-        state = self.mission.state
-        now_us = micros_of(self.performer.clock.now())
-        approval = ApprovalId(self.performer.ids.new("apr"))
-        agents_call = self.step.kind in {StepKind.SKILL, StepKind.CONNECTED}
-        own_call = not agents_call or wait.about in {"effect_uncertain", ESCALATED}
-        proposed: tuple[Step, ...] = ()
-        if not own_call:
-            count = sum(1 for step in state.steps.values() if step.proposed_by == self.name)
-            cid, body = self.seal(dict(wait.call.arguments))
-            self.blobs.append(body)
-            child = StepId(f"{self.name}~{count + 1}")
-            proposed = (Step(child, StepKind.TOOL, wait.call.tool, cid),)
-        ask = await self.read_body(self.step.ask) if self.step.ask else {}
-        case, answers = case_for(self.step, wait, ask, self.agent)
-        case_cid, case_body = self.seal(case)
-        expires = self.performer.clock.now() + timedelta(hours=wait.expires_hours)
-        rules = tuple(dict.fromkeys(question.rule for question in wait.questions))
-        event = events.StepSuspended(
-            self.name,
-            self.held.attempt,
-            self.number,
-            approval,
-            proposed,
-            wait.key if proposed else "",
-            wait.about,
-            rules,
-            wait.binds,
-            wait.approvers or ("role:approver",),
-            micros_of(expires),
-            answers,
-            case_cid,
-            *_noticed(wait.patience, now_us),
-        )
-        record = ApprovalRecord(
-            approval,
-            self.mission.id,
-            proposed[0].id if proposed else self.name,
-            wait.about,
-            rules,
-            event.approvers,
-            answers,
-            now_us,
-            event.expires_at_us,
-            case_cid,
-            escalate_at_us=event.escalate_at_us,
-            escalate_to=event.escalate_to,
-        )
-        put = PutRecord("approval", approval, record.to_json())
-        draft = self.draft(event, fact=fact or self.fact("end"))
-        # A question is no outcome: a driver that was replaced asks none, as the next one will.
-        await self.commit([draft], [case_body, *self.blobs, put], fenced=True)
-        return approval
-
-    # --- parts
+    # --- what its agent may do
 
     def _context(self, started_at_us: int) -> StepContext:
         submitted = self.mission.state.submitted
@@ -502,92 +309,13 @@ class StepRun:
         cid, body = self.seal(dict(evidence))
         stream = step_stream(self.mission.id, self.name, self.held.attempt)
         fact = f"flag/{rule}/{cid}"
-        draft = Draft(stream, "content.flagged", {"rule": rule, "evidence": cid}, self._actor, self.now_us, fact=fact)
+        draft = Draft(stream, "content.flagged", {"rule": rule, "evidence": cid}, self.actor, self.now_us, fact=fact)
         try:
             await self.door.journal.commit(Commit((draft,), (body,)))
         except FactExists:
             return  # it is on record from before a crash
 
-    def claim_draft(self) -> Draft:
-        reserve = reserve_for(self.door, self.held)
-        event = events.StepStarted(self.name, self.held.attempt, self.number, self.epoch, self.agent, reserve)
-        return self.draft(event, fact=claim_fact(self.name, self.held.attempt, self.number))
-
-    def _claimed_with(self) -> tuple[Write, ...]:
-        """What becomes durable together with a claim: the money for undoing the step."""
-        return holds_reserve(self.door.tenant, self.mission.state, reserve_for(self.door, self.held))
-
-    def success(self, output: str, label: Label) -> Draft:
-        event = events.StepSucceeded(
-            self.name, self.held.attempt, self.number, output, label.trusted, label.confidentiality.value
-        )
-        pins = step_stream(self.mission.id, self.name, self.held.attempt)
-        return self.draft(event, fact=self.fact("end"), pins=pins)
-
-    def fact(self, what: str) -> str:
-        return f"{what}/{self.name}/{self.held.attempt}/{self.number}"
-
-    def draft(self, event: Event, *, fact: str | None = None, pins: Any = None) -> Draft:
-        return Draft(
-            self.mission.stream,
-            event.kind,
-            event.payload(),
-            self._actor,
-            self.now_us,
-            event.version,
-            fact=fact,
-            pins=pins,
-            closes=event.closes,
-        )
-
-    @property
-    def _actor(self) -> str:
-        return f"agent:{self.agent or REMIT}"
-
-    @property
-    def now_us(self) -> int:
-        return micros_of(self.performer.clock.now())
-
-    async def commit(
-        self, drafts: Sequence[Draft], writes: Sequence[Any], *, fenced: bool = False, new: StreamId | None = None
-    ) -> None:
-        await self._write(drafts, writes, fenced=fenced, new=new)
-
-    async def _write(
-        self, drafts: Sequence[Draft], writes: Sequence[Any], *, fenced: bool, new: StreamId | None = None
-    ) -> Any:
-        claims = any(draft.kind == events.StepStarted.kind for draft in drafts)
-        commit = Commit(
-            tuple(drafts),
-            (*writes, *self._claimed_with()) if claims else tuple(writes),
-            expect=((new, 0),) if new is not None else (),
-            epoch=self.epoch if fenced else None,
-            lease=self.door.lease_of(self.mission.id),
-            open=(self.mission.stream,) if fenced else (),
-        )
-        entries = await self.door.journal.commit(commit)
-        self.mission.apply(entries)
-        return entries
-
-    def _written(self, entries: Sequence[Any]) -> None:
-        self.claimed = self.claimed or bool(entries)
-        self.mission.apply(entries)
-
-    async def read_body(self, cid: str) -> Any:
-        return await self.door.vault.open(Pointer(self.mission.id, cid))
-
-    def seal(self, value: Any) -> tuple[str, PutBlob]:
-        pointer, body = self.door.vault.seal(self.mission.id, value)
-        return pointer.cid, body
-
     def _seal_later(self, value: Any) -> str:
         cid, body = self.seal(value)
         self.blobs.append(body)
         return cid
-
-
-def _noticed(patience: Patience, asked_at_us: int) -> tuple[tuple[int, ...], int, tuple[str, ...]]:
-    """When reminders and the escalation of a question are due, and to whom it is escalated."""
-    remind = tuple(asked_at_us + hours * _HOUR_US for hours in patience.remind_hours)
-    escalate = asked_at_us + patience.escalate_hours * _HOUR_US if patience.escalate_hours else 0
-    return remind, escalate, patience.escalate_to if escalate else ()

@@ -19,6 +19,7 @@ from remit.identity import Principal, Right, covers, require
 from remit.ids import Ids, MissionId, StepId
 from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
 from remit.missions.active import ActiveMission, stream_of
+from remit.missions.asking import suspend
 from remit.missions.decide import Submit, decide
 from remit.missions.events import MissionSubmitted, StepFailed
 from remit.missions.perform import Performer, StepRun
@@ -353,7 +354,7 @@ class Session:
             run.held, run.blobs = self._held, []
             if wait.about == "effect_uncertain" and run.held.code == "effect_uncertain":
                 raise ApprovalPending("A person is asked whether the call took effect.", rule="effect_uncertain")
-            approval = await run.suspend(wait, fact=f"ask/{run.name}/{wait.key}")
+            approval = await suspend(run, wait, fact=f"ask/{run.name}/{wait.key}")
         raise ApprovalPending(
             f"{wait.call.tool} waits for a person's answer to {approval}.",
             rule=wait.questions[0].rule if wait.questions else "approval",
