@@ -106,13 +106,16 @@ def _door(found: dict[str, Any]) -> Iterable[str]:
 def policy(found: dict[str, Any]) -> Iterable[str]:
     """Decisions of policy alone."""
     yield "One decision of policy (4 rules in each, critical tool); the first for an agent and a tool makes its plan"
-    yield f"  {'policies':>8}  {'that name the agent':>19}  {'us':>8}  {'first us':>9}"
+    yield f"  {'policies':>8}  {'that name the agent':>19}  {'us':>8}  {'and every rule told':>19}  {'first us':>9}"
     for one in found["decisions"]:
-        yield f"  {one['policies']:8,}  {one['naming']:19,}  {one['us']:8,.1f}  {one['first_us']:9,.0f}"
+        told = f"{one['told_us']:19,.1f}  {one['first_us']:9,.0f}"
+        yield f"  {one['policies']:8,}  {one['naming']:19,}  {one['us']:8,.1f}  {told}"
+    denying = ", ".join(f"{us:,.1f} us at {int(count):,}" for count, us in found["denying"].items())
+    yield f"  policies for every agent that permit this tool and deny others: {denying}"
     yield ""
-    yield "Beside evaluators with the same policies, one of which names the agent (us of processor time; Remit's answer"
-    yield f"alone lists every rule that spoke with its values; owed {OWED_DECISION_US} at 1,000)"
-    own = {str(one["policies"]): one["us"] for one in found["decisions"] if one["naming"] == 1}
+    yield "Beside evaluators with the same policies, one of which names the agent (us of processor time; Remit's time"
+    yield f"holds the list of every rule that spoke, which it alone gives; owed {OWED_DECISION_US} at 1,000)"
+    own = {str(one["policies"]): one["told_us"] for one in found["decisions"] if one["naming"] == 1}
     counts = sorted(own, key=int)
     yield f"  {'':34}" + "".join(f"{int(count):>10,}" for count in counts)
     for engine, times in [(REMIT, own), *((one["engine"], one["us"]) for one in found["deciding"])]:

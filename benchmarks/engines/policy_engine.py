@@ -69,9 +69,22 @@ def measured(count: int, *, naming: int) -> dict[str, Any]:
         "policies": count,
         "naming": naming,
         "us": median_us(partial(chosen.decide, request)),
+        "told_us": median_us(lambda: chosen.decide(request).spoken),
         "first_us": first * 1e6,
     }
 
 
+def denying(count: int) -> float:
+    """Decide among `count` policies for every agent that permit this tool, and each deny another one everywhere."""
+    policies = [
+        Policy(name=f"p{number}", agents=("*",), tools=("bank__*",), deny_tools=(f"*__wipe_{number}",))
+        for number in range(count)
+    ]
+    chosen, request = PolicySet.compile(policies, None, {"payer"}), a_request()
+    assert chosen.decide(request).answer == "ask"
+    return median_us(partial(chosen.decide, request))
+
+
 if __name__ == "__main__":
-    answer({"decisions": [measured(size, naming=naming or size) for naming in NAMING for size in POLICIES]})
+    decisions = [measured(size, naming=naming or size) for naming in NAMING for size in POLICIES]
+    answer({"decisions": decisions, "denying": {str(size): denying(size) for size in POLICIES}})

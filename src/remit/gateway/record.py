@@ -71,7 +71,7 @@ async def record_intent(way: Way, tool: Tool, action: str) -> Recorded:
         **_what(way, tool, request),
         "action": action,
         "progress": way.progress,
-        "rules": sorted({f"{s.policy}:{s.rule}" for s in decision.spoken if s.effect != "note"}),
+        "rules": list(decision.rules),
         "policy": decision.policy_hash,
         "leave": way.granted,
         **({"added": True} if way.outside_plan else {}),

@@ -1,6 +1,6 @@
 """What is asked of policy, and what it answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -119,6 +119,10 @@ class Obligation:
     patience: Patience = PATIENT
 
 
+#: Makes the list of rules that spoke: deciding needs none of them, and with many policies it is long.
+Tell = Callable[[], tuple[Spoken, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Shadow:
     """What policies in shadow would have made of a decision, had they been enforced beside the others."""
@@ -126,22 +130,40 @@ class Shadow:
     answer: PolicyAnswer
     #: True where the decision was another.
     differs: bool
-    #: What the policies in shadow said.
-    spoken: tuple[Spoken, ...]
+    #: Gives what the policies in shadow said.
+    tell: Tell
+
+    @property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """What the policies in shadow said."""
+        return self.tell()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decision:
     """Permit or deny, with every rule that spoke."""
 
     permit: bool
-    spoken: tuple[Spoken, ...]
+    #: Gives every rule that spoke.
+    tell: Tell
     #: None of a deny.
     obligations: tuple[Obligation, ...]
     #: Of the policies that hold for this agent and tool: a change to another policy leaves it as it was.
     policy_hash: str
     #: None where no policy in shadow speaks of this agent and tool. It changes nothing.
     shadow: Shadow | None = None
+    #: Rules of a permit that did more than note, as `POLICY:RULE`, where they are the same for many requests.
+    ready: tuple[str, ...] | None = None
+
+    @property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """Every rule that spoke, made when it is read."""
+        return self.tell()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Every rule that did more than note something, as `POLICY:RULE`, in order and each once."""
+        return acting(self.spoken) if self.ready is None else self.ready
 
     @property
     def answer(self) -> PolicyAnswer:
@@ -149,3 +171,18 @@ class Decision:
         if not self.permit:
             return "deny"
         return "ask" if any(owed.kind == "approval" for owed in self.obligations) else "permit"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash((self.permit, self.policy_hash))
+
+    def _compared(self) -> tuple[object, ...]:
+        shadow = self.shadow and (self.shadow.answer, self.shadow.differs, self.shadow.spoken)
+        return self.permit, self.spoken, self.obligations, self.policy_hash, shadow
+
+
+def acting(spoken: Iterable[Spoken]) -> tuple[str, ...]:
+    """Those that did more than note something, as `POLICY:RULE`, in order and each once."""
+    return tuple(sorted({f"{told.policy}:{told.rule}" for told in spoken if told.effect != "note"}))

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from remit.policy.decision import PATIENT, Decision, Obligation, Patience, Request, Shadow, Spoken
+from remit.policy.decision import PATIENT, Decision, Obligation, Patience, Request, Shadow, Spoken, acting
 from remit.policy.document import APPROVAL_EXPIRES_HOURS, APPROVER, Policy, check_agents
+from remit.policy.groups import ASKS, DENIES, LEAVES, Group, groups_for
 from remit.policy.patterns import matching, place_of, places_of
 from remit.policy.rules import LEAVE, Rule, rules_for
 from remit.quantities import Rates
@@ -21,6 +22,8 @@ class _Plan:
     """All that the policies of one agent have to say of one tool, made ready."""
 
     tool: Tool
+    #: Weighed at each call; together they come to what `fixed` and `rules` say.
+    groups: tuple[Group, ...]
     fixed: tuple[Spoken, ...]
     rules: tuple[Rule, ...]
     #: A rule refuses, or asks, whatever the request.
@@ -32,6 +35,15 @@ class _Plan:
     approvals: dict[str, tuple[tuple[str, ...], int, Patience]]
     #: What a permit owes whatever the request, beside approvals.
     owed: tuple[Obligation, ...]
+    #: What one owes that no limit and no condition asks about, though the plan does.
+    asked: tuple[Obligation, ...]
+    #: The tier of a critical call for which no limit gives leave, as it speaks.
+    unmet: tuple[Spoken, ...]
+    #: A condition has a say.
+    conditional: bool
+    #: Rules that do more than note where nothing but what is fixed asks: without leave by limits, and with it.
+    acting: tuple[str, ...]
+    acting_on_leave: tuple[str, ...]
     hash: str
     #: The same with the policies in shadow enforced, and their names; None where none of them speaks.
     shadow: "tuple[_Plan, frozenset[str]] | None" = None
@@ -136,35 +148,43 @@ class PolicySet:
 
 
 def _decided(plan: _Plan, request: Request) -> Decision:
-    spoken: list[Spoken] = []
-    denied = plan.denied
-    asks = leave = False
-    for rule in plan.rules:
-        told = rule(request)
-        if told is not None:
-            spoken.append(told)
-            effect = told.effect
-            if effect == "deny":
-                denied = True
-            elif effect == "ask":
-                asks = True
-            elif effect == "permit" and told.rule == LEAVE:
-                leave = True
-    if plan.critical and not leave:
-        asks = True
-        spoken += [Spoken(owed.policy, owed.rule, "ask", owed.message) for owed in plan.critical]
-    every = (*plan.fixed, *spoken) if spoken else plan.fixed
-    obligations: tuple[Obligation, ...] = ()
-    if not denied:
-        obligations = (*_obligations(every, plan), *plan.owed) if asks or plan.asks else plan.owed
-    return Decision(not denied, every, obligations, plan.hash)
+    """What the rules come to, weighed by kind; what each of them says is made when somebody reads it."""
+    weighed = 0
+    for group in plan.groups:
+        weighed |= group(request)
+
+    def tell() -> tuple[Spoken, ...]:
+        return _told(plan, request)
+
+    if plan.denied or weighed & DENIES:
+        return Decision(False, tell, (), plan.hash)
+    if weighed & ASKS:
+        return Decision(True, tell, (*_obligations(tell(), plan), *plan.owed), plan.hash)
+    leave = bool(weighed & LEAVES)
+    obligations = plan.owed
+    if plan.asks or (plan.critical and not leave):
+        obligations = plan.asked
+    # Nothing asks, so every limit that could give leave gave it; what a condition says may be another each time.
+    ready = None if plan.conditional else plan.acting_on_leave if leave else plan.acting
+    return Decision(True, tell, obligations, plan.hash, ready=ready)
+
+
+def _told(plan: _Plan, request: Request) -> tuple[Spoken, ...]:
+    """Every rule that spoke, in the order of policies and of their rules."""
+    spoken = [told for rule in plan.rules if (told := rule(request)) is not None]
+    if plan.critical and not any(told.rule == LEAVE and told.effect == "permit" for told in spoken):
+        spoken += plan.unmet
+    return (*plan.fixed, *spoken)
 
 
 def _beside_shadow(decision: Decision, both: _Plan, shadows: frozenset[str], request: Request) -> Decision:
     """The same decision, with what the policies in shadow would have made of it."""
     would = _decided(both, request)
-    spoken = tuple(told for told in would.spoken if told.policy in shadows)
-    return replace(decision, shadow=Shadow(would.answer, would.answer != decision.answer, spoken))
+
+    def tell() -> tuple[Spoken, ...]:
+        return tuple(told for told in would.spoken if told.policy in shadows)
+
+    return replace(decision, shadow=Shadow(would.answer, would.answer != decision.answer, tell))
 
 
 def _covers(policy: Policy, tool: Tool) -> bool:
@@ -177,6 +197,7 @@ def _plan(
     """What `policies` say of the tool; `would` names those that would permit it, but are in shadow."""
     fixed: list[Spoken] = []
     rules: list[Rule] = []
+    conditions: list[Rule] = []
     speaking: list[Policy] = []
     covering: list[Policy] = []
     for policy in policies:
@@ -187,23 +208,38 @@ def _plan(
             speaking.append(policy)
         if any(told.effect == "permit" for told in always):
             covering.append(policy)
+            conditions += depending[len(depending) - len(policy.conditions) :] if policy.conditions else []
     if not covering:
         told = f"no active policy permits {agent} to use {tool.name}"
         told += f"; {', '.join(would)} would, but is in shadow" if would else ""
         fixed.append(Spoken("", "no_policy", "deny", told))
-    return _Plan(
+    critical = tuple(_critical(covering, tool)) if tool.tier is Tier.CRITICAL else ()
+    plan = _Plan(
         tool=tool,
+        groups=tuple(groups_for(covering, conditions, tool, rates)),
         fixed=tuple(fixed),
         rules=tuple(rules),
         denied=any(told.effect == "deny" for told in fixed),
         asks=any(told.effect == "ask" for told in fixed),
-        critical=tuple(_critical(covering, tool)) if tool.tier is Tier.CRITICAL else (),
+        critical=critical,
         approvals={
             policy.name: (policy.approvers or (APPROVER,), policy.approval_expires_hours, policy.patience)
             for policy in covering
         },
         owed=tuple(_redactions(covering)),
+        asked=(),
+        unmet=tuple(Spoken(owed.policy, owed.rule, "ask", owed.message) for owed in critical),
+        conditional=bool(conditions),
+        acting=(),
+        acting_on_leave=(),
         hash=_hash_of(speaking),
+    )
+    leaves = [Spoken(p.name, LEAVE, "permit", "") for p in covering if p.approval_limit is not None and tool.sink]
+    return replace(
+        plan,
+        asked=(*_obligations(plan.fixed, plan), *plan.owed),
+        acting=acting((*fixed, *plan.unmet)),
+        acting_on_leave=acting((*fixed, *leaves)),
     )
 
 

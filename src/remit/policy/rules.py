@@ -60,7 +60,7 @@ def _sink_rules(policy: Policy, tool: Tool, rates: Rates | None) -> Iterator[Rul
     if policy.allowed_vendors is not None:
         yield needs("payee", "allowed_vendors") or _vendors(policy, frozenset(policy.allowed_vendors))
     if policy.allowed_accounts is not None:
-        allowed = frozenset(map(_account, policy.allowed_accounts))
+        allowed = frozenset(map(plain_account, policy.allowed_accounts))
         yield needs("account", "allowed_accounts") or _accounts(policy, allowed, tool)
 
 
@@ -178,7 +178,7 @@ def _accounts(policy: Policy, allowed: frozenset[str], tool: Tool) -> Rule:
         account = request.arguments.get(argument)
         if not isinstance(account, str):
             return absent
-        if _account(account) in allowed:
+        if plain_account(account) in allowed:
             return Spoken(name, "allowed_accounts", "note", f"{account!r} is an allowed account")
         told = f"{account!r} is not an allowed account"
         return Spoken(name, "allowed_accounts", "deny", told, "the value of the role account is not an allowed account")
@@ -186,7 +186,7 @@ def _accounts(policy: Policy, allowed: frozenset[str], tool: Tool) -> Rule:
     return rule
 
 
-def _account(written: str) -> str:
+def plain_account(written: str) -> str:
     """Accounts are grouped by spaces in print and not in data."""
     return "".join(written.split())
 
