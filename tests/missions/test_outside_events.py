@@ -93,6 +93,18 @@ def test_an_event_that_says_something_else_is_not_taken(name, body):
     run(story())
 
 
+def test_an_event_for_a_mission_is_told_in_which_fields_it_says_something_else():
+    async def story():
+        home, mission = await a_waiting_home()
+
+        occurred = await told(home, body={"reference": "RE-18"}, mission=mission)
+
+        assert not occurred.taken
+        assert occurred.reason == f"the event payment.received must say what {mission} waits for in: reference"
+
+    run(story())
+
+
 def test_one_event_wakes_every_mission_that_waits_for_it_together():
     async def story():
         home = await a_home(plan=planner(waiting_for_payment()))

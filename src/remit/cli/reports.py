@@ -1,7 +1,7 @@
 """A mission's report on the screen: what became of each document, and of the money."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +59,25 @@ def show_mission(screen: Screen, shown: Mapping[str, Any]) -> None:
     }
     told = [name for name in columns if name in _ALWAYS or any(columns[name])]
     screen.table(told, list(zip(*(columns[name] for name in told), strict=True)))
-    parked = [step for step in shown["steps"] if step["status"] == "parked"]
+    _show_parked(screen, shown["id"], [step for step in shown["steps"] if step["status"] == "parked"])
+
+
+def _show_parked(screen: Screen, mission: str, parked: Sequence[Mapping[str, Any]]) -> None:
+    """What steps wait for that no person is asked about, and who moves them on."""
     for step in parked[:_PARKED_MAX]:
         until = f" until {step['until']}" if step["until"] else ""
-        screen.say(f"{step['id']} waits{_for_what(step)}{until}.")
+        match step["kind"]:
+            case "event":
+                screen.say(f"{step['id']} waits for the event {step['target']}{until}. To say that it has happened:")
+                screen.say(f"  remit triggers tell {mission} {step['target']} --id ID --body FILE")
+            case "workflow":
+                screen.say(f"{step['id']} waits for the mission that it began{until}.")
+            case _:
+                screen.say(f"{step['id']} waits{until}.")
     if len(parked) > _PARKED_MAX:
         screen.say(f"and {len(parked) - _PARKED_MAX} more wait.")
     if any(step["until"] for step in parked):
-        screen.say(f"`remit serve` moves it on in time; without a server, `remit watch {shown['id']}` does.")
-
-
-def _for_what(step: Mapping[str, Any]) -> str:
-    return {"event": f" for the event {step['target']},", "workflow": " for the mission that it began,"}.get(
-        step["kind"], ""
-    )
+        screen.say(f"`remit serve` moves it on in time; without a server, `remit watch {mission}` does.")
 
 
 def _documents(screen: Screen, report: Mapping[str, Any]) -> None:

@@ -152,7 +152,9 @@ async def _take(
 async def _waiting(house: _House, event: OutsideEvent) -> tuple[list[tuple[ActiveMission, StepState]], str]:
     """The missions and steps that wait for the event, or why none does."""
     found: dict[MissionId, list[StepId]] = {}
+    fields: list[str] = []
     for form, told in await house.records.records(FORMS, f"{event.name}/"):
+        fields += told["fields"]
         match = _match(event.body, told["fields"])
         if match is None:
             continue
@@ -172,6 +174,9 @@ async def _waiting(house: _House, event: OutsideEvent) -> tuple[list[tuple[Activ
         parked = [active.state.steps[step] for step in sorted(steps) if _is_parked(active.state, step)]
         if not parked and event.mission == mission:
             parked = await _later(house, active, event.name)
+            if not parked and _waits_for(active.state, event.name):
+                differs = ", ".join(dict.fromkeys(fields))
+                reason = f"the event {event.name} must say what {mission} waits for in: {differs}"
         waiting += [(active, held) for held in parked]
     return waiting, reason
 
@@ -179,6 +184,13 @@ async def _waiting(house: _House, event: OutsideEvent) -> tuple[list[tuple[Activ
 def _is_parked(state: MissionState, step: StepId) -> bool:
     held = state.steps.get(step)
     return held is not None and held.status is StepStatus.PARKED
+
+
+def _waits_for(state: MissionState, name: str) -> bool:
+    return any(
+        held.status is StepStatus.PARKED and held.step.kind is StepKind.EVENT and held.step.target == name
+        for held in state.steps.values()
+    )
 
 
 async def _later(house: _House, active: ActiveMission, name: str) -> list[StepState]:
