@@ -1,9 +1,10 @@
 """Following a mission while it is driven: here, by the server, or by another process."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from remit.adapters.system import SystemClock
 from remit.cli.client import Client, ProblemAnswered
 from remit.cli.views import View
 
@@ -93,7 +94,7 @@ async def _wakes_soon(rest: dict[str, Any]) -> bool:
     """Wait out a rest that time alone ends soon; false where it is another one."""
     if rest["halted"] or rest["waiting_for_people"] or not rest["wakes_at"]:
         return False
-    seconds = (datetime.fromisoformat(rest["wakes_at"]) - datetime.now(UTC)).total_seconds()
+    seconds = (datetime.fromisoformat(rest["wakes_at"]) - SystemClock().now()).total_seconds()
     if not 0 < seconds <= _SOON_SECONDS:
         return False
     await asyncio.sleep(seconds)
