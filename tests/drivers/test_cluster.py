@@ -15,6 +15,8 @@ from remit.drivers.left import LeftToDo
 from remit.drivers.sweep import SWEEPS_SECONDS, Sweep
 from remit.errors import DriverReplaced, SchedulerUnreachable, ToolUnreachable
 from remit.gateway import micros_of
+from remit.ledger import Commit, PutRecord
+from remit.missions import ActiveMission
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +172,24 @@ def test_whoever_drives_one_mission_is_told_where_it_stands():
         assert (rest.ended, rest.waiting_for_people) == (False, 1)
         await home.answer()
         assert (await home.driver.drive(mission)).ended
+
+    run(story())
+
+
+def test_a_mission_is_not_told_to_wait_by_what_was_listed_before_it_went_on():
+    async def story():
+        home = await a_home(a_payment(tier="critical"), plan=planner(a_call()))
+        mission = await home.submit(**PAY)
+        await home.driver.drive(mission)
+        listed = await home.store.record("mission", mission)
+        active = await ActiveMission.load(mission, home.store, home.door.vault)
+        assert await home.driver._stands(active) is not None
+
+        # Another process has written since, and has not said yet how it left the mission.
+        before = {**listed, "version": listed["version"] - 1}
+        await home.store.commit(Commit((), (PutRecord("mission", mission, before),)))
+
+        assert await home.driver._stands(active) is None
 
     run(story())
 

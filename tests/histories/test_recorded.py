@@ -160,6 +160,29 @@ def test_paused_nested_and_undone_missions_go_on(tmp_path):
     run(story())
 
 
+def test_newer_agents_and_workflows_join_a_recorded_home_and_what_runs_keeps_its_plan(tmp_path):
+    home = RecordedHome("third", tmp_path / "home")
+    desk, later = ((DESK / f"{name}.yaml").read_text("utf-8") for name in ("desk", "later"))
+    newer = "---\n".join(one for one in desk.split("---\n") if "kind: Agent" in one).replace("1.0.0", "2.0.0")
+    changed = later.split("---\n")[0].replace("  sure:", "  ended: {skill: desk.order, with: {item: x}}\n  sure:")
+
+    async def story():
+        async with home.opened() as (plane, anna):
+            await plane.resources.apply([("agent.yaml", newer), ("later.yaml", changed)], anna)
+            await plane.control.resume(home.missions["paused"], anna)
+            home.clock.move(hours=2)
+            old = await to_the_end(plane, anna, home.missions["paused"])
+            new = await plane.missions.submit("later", {"items": []}, anna)
+            await plane.missions.drive(new, anna)
+            shown = await plane.missions.show(new, anna)
+
+            assert {step["id"] for step in old["steps"]} == {"order", "each", "each.0", "each.1", "rest", "sure"}
+            (ended,) = [step for step in shown["steps"] if step["id"] == "ended"]
+            assert (ended["status"], ended["agent"]) == ("succeeded", "desk@2.0.0")
+
+    run(story())
+
+
 async def _answer_all(plane, by):
     asked = [one for one in await plane.approvals.all(by) if one["rules"] != ["effect_uncertain"]]
     return sum([await answer(plane, by, mission) for mission in {one["mission"] for one in asked}])

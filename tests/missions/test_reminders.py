@@ -52,6 +52,22 @@ def test_those_who_are_asked_are_reminded_and_others_are_asked_in_the_end():
     run(story())
 
 
+def test_parts_of_an_hour_count():
+    async def story():
+        home, mission = await a_home_that_waits("approval_expires_hours: 0.5\napproval_remind_hours: [0.25]")
+        home.clock.move(minutes=14)
+        await home.drive(mission)
+        assert await noticed(home, mission) == []
+        home.clock.move(minutes=2)
+        await home.drive(mission)
+        assert await noticed(home, mission) == [1]
+        home.clock.move(minutes=15)
+
+        assert (await home.drive(mission)).ended
+
+    run(story())
+
+
 def test_it_is_answered_by_those_to_whom_it_was_escalated_and_by_nobody_else():
     async def story():
         home, mission = await a_home_that_waits()

@@ -220,6 +220,8 @@ class ClusterDriver:
             return Rest(False, waits, None, halted=True)
         if state.ready or state.running or state.failed or state.proposed or known.get("status") != "waiting":
             return None
+        if int(known.get("version", 0)) < state.version:
+            return None  # it is driven: what is listed tells of its rest before
         for child in state.children.values():
             below = await self.store.record("mission", child) or {}
             if below.get("status") not in _STANDING:

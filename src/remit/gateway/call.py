@@ -145,7 +145,7 @@ class Suspended(BaseException):
         binds: tuple[str, ...],
         questions: tuple[Question, ...],
         approvers: tuple[str, ...],
-        expires_hours: int,
+        expires_hours: float,
         about: str = "approval",
         patience: Patience = PATIENT,
     ) -> None:

@@ -151,6 +151,6 @@ async def _uncertain(run: Running, error: RemitError) -> Suspended:
 
 def _noticed(patience: Patience, asked_at_us: int) -> tuple[tuple[int, ...], int, tuple[str, ...]]:
     """When reminders and the escalation of a question are due, and to whom it is escalated."""
-    remind = tuple(asked_at_us + hours * _HOUR_US for hours in patience.remind_hours)
-    escalate = asked_at_us + patience.escalate_hours * _HOUR_US if patience.escalate_hours else 0
+    remind = tuple(asked_at_us + round(hours * _HOUR_US) for hours in patience.remind_hours)
+    escalate = asked_at_us + round(patience.escalate_hours * _HOUR_US) if patience.escalate_hours else 0
     return remind, escalate, patience.escalate_to if escalate else ()

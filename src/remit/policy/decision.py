@@ -78,9 +78,9 @@ class Patience:
     """What happens while nobody answers a question, in hours after it was asked."""
 
     #: When those who are asked are reminded.
-    remind_hours: tuple[int, ...] = ()
+    remind_hours: tuple[float, ...] = ()
     #: When others are asked as well; 0 for never.
-    escalate_hours: int = 0
+    escalate_hours: float = 0
     #: The roles or principals who are asked then.
     escalate_to: tuple[str, ...] = ()
 
@@ -110,7 +110,7 @@ class Obligation:
     #: Roles or principals, any of whom may answer; none where nobody is asked.
     approvers: tuple[str, ...]
     #: 0 where nobody is asked.
-    expires_hours: int
+    expires_hours: float
     #: Of `redact`: the kinds of personal data.
     data: tuple[str, ...] = ()
     #: Of `redact`: `mask` or `tokenise`.

@@ -5,7 +5,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    model_validator,
+)
 
 from remit.policy import conditions, patterns
 from remit.policy.conditions import Condition
@@ -41,10 +50,17 @@ def _agent(value: str) -> str:
     return value
 
 
+def _hours(value: Any) -> int | float:
+    """From 3.6 seconds to a year; a whole number stays one, so that a policy's hash stays as it was."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 8760:
+        raise ValueError(f"expected a number of hours from 0.001 to 8760, not {value!r}")
+    return value
+
+
 Number = Annotated[Any, BeforeValidator(_number)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Tool = Annotated[str, AfterValidator(patterns.checked)]
-Hours = Annotated[int, Field(ge=1, le=8760)]
+Hours = Annotated[float, PlainValidator(_hours)]
 Agent = Annotated[str, AfterValidator(_agent)]
 
 
@@ -140,7 +156,7 @@ class Policy:
     max_turns: int | None = None
     #: Roles or principals, any of whom may answer; None where the author named nobody (then it is `APPROVER`).
     approvers: tuple[str, ...] | None = None
-    approval_expires_hours: int = APPROVAL_EXPIRES_HOURS
+    approval_expires_hours: float = APPROVAL_EXPIRES_HOURS
     patience: Patience = PATIENT
     conditions: tuple[Condition, ...] = ()
     #: Kinds of personal data that are taken out of the tool's answer; empty where it stays as it is.
@@ -270,6 +286,6 @@ def _never(raw: RawResource) -> list[Problem]:
     problems += [
         raw.problem(path, f"the question lapses after {ends} hours, before this could take place")
         for path, hours in told
-        if isinstance(hours, int) and isinstance(ends, int) and hours >= ends
+        if isinstance(hours, int | float) and isinstance(ends, int | float) and hours >= ends
     ]
     return problems

@@ -32,7 +32,7 @@ class _Plan:
     #: What a critical call owes where no policy gives leave for it.
     critical: tuple[Obligation, ...]
     #: Policy to who may answer, for how many hours, and what happens while nobody does.
-    approvals: dict[str, tuple[tuple[str, ...], int, Patience]]
+    approvals: dict[str, tuple[tuple[str, ...], float, Patience]]
     #: What a permit owes whatever the request, beside approvals.
     owed: tuple[Obligation, ...]
     #: What one owes that no limit and no condition asks about, though the plan does.
