@@ -343,7 +343,7 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
 def _for_persons(
     source: ToolSource, credential: Credential, settings: Settings, clock: Clock, secrets: Secrets
 ) -> Callable[[Behalf], Transport]:
-    from remit.adapters.egress import EgressClient, EgressTransport  # noqa: PLC0415 -- only for such a source
+    from remit.adapters.egress import EXCHANGED, EgressClient, EgressTransport  # noqa: PLC0415 -- only for such a source
     from remit.adapters.egress.exchange import ExchangedToken  # noqa: PLC0415 -- only for such a source
     from remit.adapters.egress.personal import OwnSecret  # noqa: PLC0415 -- only for such a source
 
@@ -365,7 +365,7 @@ def _for_persons(
                 audience, now_us = exchange.token_url, micros_of(clock.now())
                 return key.issue(behalf, issuer=exchange.issuer, audience=audience, now_us=now_us, name=name)
 
-            one, ref = ExchangedToken(exchange, behalf.principal, asking, secrets, clock, subject), "exchange"
+            one, ref = ExchangedToken(exchange, behalf.principal, asking, secrets, clock, subject), EXCHANGED
         theirs = replace(source, credential=Credential(ref, credential.form, credential.name))
         return _connect(theirs, settings, clock, one)
 

@@ -56,11 +56,14 @@ def test_a_source_at_an_address_is_applied_examined_and_called_and_its_credentia
     assert not [path for path in home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
 
 
+RENEW = "Renew the secret that stands at env:CRM_TOKEN"
+
+
 @pytest.mark.parametrize(
     ("network", "token", "told", "advice"),
     [
         ("", TOKEN, "127.0.0.1 is a loopback address", "network: {allow: [127.0.0.1/32]}"),
-        ("network: {allow: [127.0.0.1]}", "marker-expired", "The server answered", "Renew the secret"),
+        ("network: {allow: [127.0.0.1]}", "marker-expired", "did not take the credential env:CRM_TOKEN", RENEW),
         ("network: {allow: [127.0.0.1]}", "", "CRM_TOKEN of Remit's process is not set", "Put the secret where"),
     ],
     ids=["address", "expired", "missing"],

@@ -56,9 +56,8 @@ class A2aTransport:
         message = message_of(arguments, key=idempotency_key, metadata=metadata)
         try:
             return await session.ask(message, seconds=tool.timeout_seconds)
-        except CredentialRefused:
-            self._calls.refused()
-            raise
+        except CredentialRefused as error:
+            raise self._calls.refused(error.detail, rule=error.rule) from error
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
         from remit.adapters.a2a.card import definitions_of  # noqa: PLC0415 - imports the library: half a second
@@ -82,8 +81,7 @@ class A2aTransport:
                     "GET", self._source.card, headers={"Accept": "application/json"}, seconds=_CARD_SECONDS
                 )
                 if reply.status in _REFUSED:
-                    self._cards.refused()
-                    raise CredentialRefused(f"The agent answered {reply.status} for its card.")
+                    raise self._cards.refused(f"The agent answered {reply.status} for its card.", rule="no_card")
                 if reply.status != 200:
                     raise ToolUnavailable(f"The agent answered {reply.status} for its card.", rule="no_card")
                 self._session = await asyncio.to_thread(self._made, reply.body)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from remit.adapters.egress.transport import CONNECT_SECONDS, EgressTransport, outcome_of
-from remit.errors import EgressRefused, ToolUnavailable, ToolUnreachable
+from remit.errors import CredentialRefused, EgressRefused, ToolUnavailable, ToolUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,14 @@ class EgressClient:
         except httpx.TransportError as error:
             raise outcome_of(error, request.url.host) from None
 
-    def refused(self) -> None:
-        """The source did not take the credential; it is read anew for the next request."""
-        self._transport.refused()
+    @property
+    def credential(self) -> str:
+        """Where the source's credential stands; empty where it has none."""
+        return self._transport.credential
+
+    def refused(self, told: str = "", *, rule: str = "") -> CredentialRefused:
+        """The source did not take the credential, which is read anew for the next request; the error for that."""
+        return self._transport.refused(told, rule=rule)
 
     async def close(self) -> None:
         """Let go of the connections; what comes later is refused."""

@@ -66,6 +66,11 @@ class Injector:
                 raise CredentialMissing(f"{written.ref} is sent as a variable, and there is no process to send it to.")
         return Injected(header=(self.header_name, value.encode()), scrubber=Scrubber(told))
 
+    @property
+    def ref(self) -> str:
+        """Where the secret stands."""
+        return self._credential.ref
+
     def refused(self) -> None:
         """The source did not take it: read it anew the next time, whatever was remembered."""
         self._secrets.refused(self._credential.ref)

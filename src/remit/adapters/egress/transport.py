@@ -17,7 +17,8 @@ import httpx
 from remit.adapters.egress.backend import CheckedBackend, Resolver, system_resolver
 from remit.adapters.egress.body import Body
 from remit.adapters.egress.credentials import Injected, Injector
-from remit.errors import EgressRefused, InvalidSetting, ToolUnavailable, ToolUnreachable
+from remit.adapters.egress.refused import credential_refused
+from remit.errors import CredentialRefused, EgressRefused, InvalidSetting, ToolUnavailable, ToolUnreachable
 from remit.registry import Network
 
 #: Of one source; streams of news hold theirs.
@@ -81,10 +82,16 @@ class EgressTransport(httpx.AsyncBaseTransport):
                 headers = [(name, value) for name, value in headers if not name.lower().startswith(b"content-")]
         raise ToolUnreachable(f"{url.host} redirects more than {REDIRECTS_MAX} times.", rule="egress_redirect")
 
-    def refused(self) -> None:
-        """The source did not take the credential."""
+    @property
+    def credential(self) -> str:
+        """Where the source's credential stands; empty where it has none."""
+        return self._injector.ref if self._injector else ""
+
+    def refused(self, told: str = "", *, rule: str = "") -> CredentialRefused:
+        """The source did not take the credential, which is read anew for the next request; the error for that."""
         if self._injector:
             self._injector.refused()
+        return credential_refused(told, self.credential, rule=rule)
 
     async def aclose(self) -> None:
         pools, self._pools = list(self._pools.values()), {}

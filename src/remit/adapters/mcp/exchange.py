@@ -10,7 +10,7 @@ from remit.adapters.egress import EgressClient, media_type
 from remit.adapters.mcp import messages
 from remit.adapters.mcp.events import events
 from remit.adapters.mcp.messages import Agreed, Answered
-from remit.errors import CredentialRefused, ToolUnavailable, ToolUnreachable
+from remit.errors import ToolUnavailable, ToolUnreachable
 
 _ACCEPT = "application/json, text/event-stream"
 _RESUMES_MAX = 5
@@ -156,8 +156,7 @@ class Exchange:
         """
         status = response.status_code
         if status in {401, 403}:
-            self._client.refused()
-            raise CredentialRefused(f"The server answered {status}.", rule=f"http_{status}")
+            raise self._client.refused(f"The server answered {status}.", rule=f"http_{status}")
         if status in {429, 503}:
             after = response.headers.get("retry-after", "")
             told = f"; it asks to wait {after} seconds" if after.isdigit() and len(after) < 7 else ""

@@ -11,7 +11,7 @@ from remit.adapters.egress import EgressClient, Reply
 from remit.adapters.openai.prices import CURRENCY, Prices, Tokens
 from remit.adapters.openai.requests import OPERATIONS, Operation, checked, operation, prepared, worst_tokens
 from remit.adapters.openai.streams import ChatAnswer, Events, ResponseAnswer, cached_tokens, tokens_of
-from remit.errors import CredentialRefused, ToolUnavailable, ToolUnreachable
+from remit.errors import ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult, Usage
 from remit.quantities import Money
 from remit.tools import Tool
@@ -143,8 +143,7 @@ class ModelsTransport:
             ToolUnavailable, CredentialRefused, ToolUnreachable: there is none.
         """
         if reply.status in {401, 403}:
-            self._client.refused()
-            raise CredentialRefused(f"The model's endpoint answered {reply.status}.")
+            raise self._client.refused(f"The model's endpoint answered {reply.status}.", rule=f"http_{reply.status}")
         if reply.status in _PASSING or reply.status >= 500:
             raise ToolUnavailable(f"The model's endpoint answered {reply.status}.", rule=f"http_{reply.status}")
         try:

@@ -1,6 +1,7 @@
 """What a service answered, in the door's form."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,8 +15,10 @@ _TOLD_MAX = 1000
 _WORDS = ("detail", "title", "message", "error_description", "error", "reason")
 
 
-def result(reply: Reply) -> ToolResult:
+def result(reply: Reply, *, refused: Callable[..., CredentialRefused], credential: str) -> ToolResult:
     """The answer as content, or as the service's own no.
+
+    `refused` makes the error for a credential that was not taken, `credential` is where that stands.
 
     Raises:
         CredentialRefused, ToolUnavailable: the service said that it did nothing.
@@ -26,14 +29,16 @@ def result(reply: Reply) -> ToolResult:
         return ToolResult(content=_content(reply))
     rule = f"http_{status}"
     if status == 401:
-        raise CredentialRefused(f"The service answered {status}.", rule=rule)
+        raise refused(f"The service answered {status}.", rule=rule)
     if status in {408, 429, 503}:
         after = reply.headers.get("retry-after", "")
         told = f"; it asks to wait {after} seconds" if after.isdigit() and len(after) < 7 else ""
         raise ToolUnavailable(f"The service answered {status}{told}.", rule=rule)
     if status >= 500 and status not in {501, 505}:
         raise ToolUnreachable(f"The service answered {status}.", rule=rule)
-    return ToolResult(content=_content(reply), error=f"The service answered {status}{_reason(reply)}")
+    # Not a failure of the source: it may refuse one thing to a credential that it takes for others.
+    asked = f" (asked with the credential {credential})" if status == 403 and credential else ""
+    return ToolResult(content=_content(reply), error=f"The service answered {status}{_reason(reply)}{asked}")
 
 
 def _content(reply: Reply) -> Any:

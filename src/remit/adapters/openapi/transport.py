@@ -87,9 +87,7 @@ class OpenApiTransport:
         except AnswerTooLong as long:
             # The call was carried out and answered; only nobody can take the answer.
             return ToolResult(content=None, error=long.detail)
-        if reply.status == 401:
-            self._client.refused()
-        return result(reply)
+        return result(reply, refused=self._client.refused, credential=self._client.credential)
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:
         """What the service offers now; the description is read anew.
@@ -133,6 +131,12 @@ class OpenApiTransport:
         reply = await self._documents.send(
             "GET", self._written, headers={"accept": "application/json, */*;q=0.5"}, seconds=self._timeout_seconds
         )
+        if reply.status in {401, 403}:
+            raise ToolUnavailable(
+                f"The service's description is asked for without the credential, and was refused ({reply.status}).",
+                hint="Fetch the description yourself, and name it by its path from the home.",
+                rule="document",
+            )
         if reply.status != httpx.codes.OK:
             raise ToolUnavailable(f"The address of the service's description answered {reply.status}.", rule="document")
         return await asyncio.to_thread(Document.read, reply.body)

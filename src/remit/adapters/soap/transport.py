@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from remit.adapters.egress import EgressClient, Reply
-from remit.errors import CredentialRefused, InvalidResource, ToolUnavailable, ToolUnreachable
+from remit.errors import InvalidResource, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
 from remit.registry import SoapSource, file_at
 from remit.tools import Tool
@@ -76,8 +76,7 @@ class SoapTransport:
         from remit.adapters.soap.service import Fault, NotInForm  # noqa: PLC0415 - imported with the service
 
         if reply.status in _REFUSED:
-            self._client.refused()
-            raise CredentialRefused(f"The service answered {reply.status}.", rule=f"http_{reply.status}")
+            raise self._client.refused(f"The service answered {reply.status}.", rule=f"http_{reply.status}")
         if reply.status in _NOT_NOW:
             raise ToolUnavailable(f"The service answered {reply.status}.", rule=f"http_{reply.status}")
         if not reply.body and 200 <= reply.status < 300:
@@ -113,8 +112,7 @@ class SoapTransport:
         client = self._bare if elsewhere else self._client
         reply = await client.send("GET", url, headers={"Accept": "text/xml, */*"}, seconds=_LOAD_SECONDS)
         if reply.status in _REFUSED:
-            client.refused()
-            raise CredentialRefused(f"The service answered {reply.status} for its WSDL.", rule=f"http_{reply.status}")
+            raise client.refused(f"The service answered {reply.status} for its WSDL.", rule=f"http_{reply.status}")
         if reply.status != 200:
             raise ToolUnavailable(f"The service answered {reply.status} for its WSDL.", rule=f"http_{reply.status}")
         return reply.body

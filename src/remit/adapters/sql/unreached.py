@@ -72,8 +72,8 @@ def unreached(error: Exception, url: URL, *, shown: bool, credential: str) -> To
 def _refused(place: str, credential: str) -> CredentialRefused:
     if credential:
         return CredentialRefused(
-            f"The database at {place} did not take the account with the password that stands at {credential}.",
-            hint=f"Renew what stands at {credential}, or correct the account; the next call reads it again.",
+            f"The database at {place} did not take the account with the credential {credential}.",
+            hint=f"Renew the secret that stands at {credential}, or correct the account; the next call reads it again.",
             rule="not_sent",
         )
     return CredentialRefused(
