@@ -48,6 +48,10 @@ class Alone:
         """As `wake`: a process that carries it is told, and no more."""
         await self.wake(mission)
 
+    async def listeners(self, pool: str) -> int:
+        """This process alone, for whichever pool."""
+        return int(bool(pool))
+
     driver: ClusterDriver
 
 

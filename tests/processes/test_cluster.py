@@ -12,6 +12,17 @@ from remit.bootstrap import current_principal
 from remit.ids import MissionId
 
 _TAKEN_OVER_SECONDS = 15.0
+_OF_A_POOL = """\
+apiVersion: remit/v1
+kind: Workflow
+name: {pool}
+pool: {pool}
+inputs: {{type: object}}
+tools: []
+budget: {{amount: "1.00", currency: USD}}
+steps:
+  later: {{timer: 1s}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -189,5 +200,26 @@ def test_a_worker_says_how_it_is_and_what_it_carries(cluster):
             assert 'remit_worker_slots{pool="default"} 7' in shown
             await until(status_is(plane, mission, "completed"))
             assert 'remit_worker_put_down_total{pool="default",how="ended"} 1' in (await client.get("/metrics")).text
+
+    told(cluster, story)
+
+
+def test_the_doctor_says_which_pools_nobody_listens_to(cluster):
+    async def story(plane):
+        async def told_of():
+            checks = (await plane.doctor.examine())["checks"]
+            return next((check["ok"], check["detail"]) for check in checks if check["check"] == "cluster")
+
+        cluster.worker("--pool", "quiet")
+        by = current_principal(plane)
+        files = [(f"{pool}.yaml", _OF_A_POOL.format(pool=pool)) for pool in ("quiet", "unheard")]
+        await plane.resources.apply(files, by)
+
+        sound, detail = await told_of()
+
+        assert not sound
+        assert "1 for quiet" in detail
+        assert "0 for unheard" in detail
+        assert "start one: remit worker --pool unheard" in detail
 
     told(cluster, story)

@@ -10,9 +10,10 @@ from typing import Any
 from remit.control_plane.core import Core
 from remit.control_plane.ledger import Ledger
 from remit.control_plane.ways_out import WaysOut
-from remit.errors import RemitError
+from remit.drivers import ClusterDriver
+from remit.errors import RemitError, SchedulerUnreachable
 from remit.ledger import Shared
-from remit.registry import compare_pins, tools_of
+from remit.registry import DEFAULT_POOL, compare_pins, tools_of
 
 _FREE_BYTES_MIN = 200 * 1024 * 1024
 
@@ -29,6 +30,7 @@ class Doctor:
             _check("python", ok=True, detail=platform.python_version()),
             _check("sqlite", ok=sqlite3.sqlite_version_info >= (3, 37), detail=sqlite3.sqlite_version),
             *await self._store(),
+            *await self._cluster(),
             self._permissions(),
             self._space(),
             await self._ledger(),
@@ -51,6 +53,21 @@ class Doctor:
         except RemitError as error:
             ok, detail = False, str(error)
         return [_check("store", ok=ok, detail=detail)]
+
+    async def _cluster(self) -> list[dict[str, Any]]:
+        """Where workers carry the missions: whether the scheduler answers, and somebody listens for each pool."""
+        driver = self.core.driver
+        if not isinstance(driver, ClusterDriver):
+            return []
+        pools = {DEFAULT_POOL, *(workflow.pool for workflow in self.core.door.controls.registry.workflows.values())}
+        try:
+            found = {pool: await driver.scheduler.listeners(pool) for pool in sorted(pools)}
+        except SchedulerUnreachable as error:
+            return [_check("cluster", ok=False, detail=f"{error} {error.advice}")]
+        told = ", ".join(f"{count} for {pool}" for pool, count in found.items())
+        missing = [pool for pool, count in found.items() if not count]
+        hint = "".join(f"; start one: remit worker --pool {pool}" for pool in missing)
+        return [_check("cluster", ok=not missing, detail=f"workers: {told}{hint}")]
 
     def _permissions(self) -> dict[str, Any]:
         keys = self.core.home / "keys"

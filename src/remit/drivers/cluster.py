@@ -55,6 +55,14 @@ class Scheduler(Protocol):
         """
         ...
 
+    async def listeners(self, pool: str) -> int:
+        """How many workers have listened for the pool's missions within the last minutes.
+
+        Raises:
+            SchedulerUnreachable: it cannot be asked.
+        """
+        ...
+
 
 @dataclass(slots=True)
 class _Held:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
@@ -110,6 +113,24 @@ class TemporalScheduler:
             if found.status is WorkflowExecutionStatus.RUNNING and scheduled:
                 return
         await self.wake(mission)
+
+    async def listeners(self, pool: str) -> int:
+        """How many workers have listened at the pool's queue within the last five minutes, as Temporal counts them.
+
+        Raises:
+            SchedulerUnreachable: Temporal did not say.
+        """
+        client = await self.client()
+        asked = DescribeTaskQueueRequest(
+            namespace=self.address.namespace,
+            task_queue=TaskQueue(name=self.address.queue(pool)),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        try:
+            found = await client.workflow_service.describe_task_queue(asked, timeout=timedelta(seconds=_RPC_SECONDS))
+        except RPCError as error:
+            raise self._unreachable(error) from error
+        return len(found.pollers)
 
     def _unreachable(self, error: RPCError) -> SchedulerUnreachable:
         return SchedulerUnreachable(f"Temporal at {self.address.target}: {error.status.name.lower()}.", hint=_HINT)
