@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from remit import stores
 from remit.config import Settings
 from remit.control_plane import Core
-from remit.drivers import ClusterDriver, EmbeddedDriver, Turns, WorkerCounts, lease_of
+from remit.drivers import ClusterDriver, EmbeddedDriver, Turns, WorkerCounts
 from remit.errors import HomeBusy, InvalidSetting
 from remit.ids import MissionId
 from remit.ledger import HOME_LEASE, Commit, PutRecord, Shared, Store
@@ -54,7 +54,6 @@ def driver_of(
             store, performer, _nothing, holder, parallel=settings.parallel, turns=Turns(settings.missions)
         )
         return embedded, HomeLease(settings.home, embedded, store)
-    performer.door.lease_of = lease_of
     scheduler = _temporal(settings, store, performer, key)
     cluster = ClusterDriver(store, performer, _nothing, holder, scheduler, parallel=settings.parallel)
     return cluster, Cluster(store, holder)

@@ -383,6 +383,25 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    def test_a_commit_under_two_leases_is_refused_when_either_is_over(self):
+        async def story(store: Store) -> None:
+            one, two = await store.take("me", "mission/m-1"), await store.take("me", "session/m-1")
+            both = Commit((a_draft(),), epoch=one, lease="mission/m-1", also=(("session/m-1", two),))
+            await store.commit(both)
+            await store.take("them", "session/m-1")
+            with pytest.raises(DriverReplaced):
+                await store.commit(both)
+            await store.commit(replace(both, also=(("session/m-1", two + 1),)))
+            await store.take("them", "mission/m-1")
+            with pytest.raises(DriverReplaced):
+                await store.commit(replace(both, also=(("session/m-1", two + 1),)))
+            with pytest.raises(DriverReplaced):
+                await store.commit(Commit((a_draft(),), also=(("session/m-1", two),)))
+
+            assert len(await store.read(MISSION)) == 2
+
+        self.run(story)
+
     # --- closed streams
 
     def test_a_closed_stream_takes_facts_but_no_claims_or_intents(self):

@@ -194,17 +194,19 @@ def test_a_mission_is_not_told_to_wait_by_what_was_listed_before_it_went_on():
     run(story())
 
 
-def test_a_mission_that_an_agent_outside_works_in_is_driven_where_the_agent_comes_in():
+def test_a_process_that_takes_an_agents_calls_fences_out_nobody_who_drives_the_mission():
     async def story():
-        home = await a_home(a_payment(), plan=planner(a_call()))
-        mission = await home.submit(**PAY)
-        active = await home.driver.hold(mission)
+        home, mission, carried, release = await held_up(planner(a_call()))
+        other = home.restarted()
+        active = await other.driver.hold(mission)
+        first = other.driver.epoch_of(mission)
+        release.set()
 
-        home.driver.nudge(mission)
-        while not active.state.status.ended:
-            await asyncio.sleep(0.01)
-
+        assert (await carried).ended
         assert home.made == ["pay"]
+        assert active.id == mission
+        assert await other.driver.regain(mission) == first + 1
+        await other.driver.stop()
 
     run(story())
 

@@ -75,6 +75,19 @@ steps:
 """
 _MORE = """\
 apiVersion: remit/v1
+kind: Agent
+name: outside
+version: 1.0.0
+run: {connected: true}
+tools: ["erp__pay", "bare__pay"]
+---
+apiVersion: remit/v1
+kind: Policy
+name: outside-pays
+agents: [outside]
+tools: ["erp__pay", "bare__pay"]
+---
+apiVersion: remit/v1
 kind: Workflow
 name: asks-and-waits
 inputs: {type: object, required: [invoice]}

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from remit.api.agents import agent_of
 from remit.api.models.entering import Entered
 from remit.control_plane import ControlPlane
+from remit.errors import TokenUnknownKey
 from remit.gateway import Bounds
 from remit.identity import AgentIdentity
 from remit.ids import MissionId
@@ -58,7 +59,15 @@ class Entrance:
             MissionEnded, NotFound, InvalidInput: the mission that the token names takes no calls.
             HomeBusy, DriverReplaced: another process drives this home.
         """
-        identity = await agent_of(request, body, self._plane.core.authenticator)
+        core = self._plane.core
+        try:
+            identity = await agent_of(request, body, core.authenticator)
+        except TokenUnknownKey:
+            # Another process of this home may have made the key a moment ago.
+            if core.driver.company is None:
+                raise
+            await core.driver.company.look()
+            identity = await agent_of(request, body, core.authenticator)
         return Arrived(identity, await self._plane.sessions.of_token(identity))
 
     async def __call__(self, request: Request, body: bytes) -> Entered:

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remit.control_plane.core import Core
-from remit.errors import InvalidInput, MissionEnded, NotFound, PriceUnknown, RightsExceeded
+from remit.errors import DriverReplaced, InvalidInput, MissionEnded, NotFound, PriceUnknown, RightsExceeded
 from remit.identity import AgentIdentity, Principal
 from remit.ids import MissionId
 from remit.ledger import Commit, PutRecord
-from remit.missions import OWN_SESSIONS, SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
+from remit.missions import OWN_SESSIONS, SESSION_STEP, SESSION_WORKFLOW, Opening, Session, SharedSession, open_session
 from remit.quantities import Money
 from remit.registry import AgentVersion
 
 _CURRENCY = "USD"
 #: How long after its end a token may still be taken, for the clocks' sake.
 _GRACE_US = 30_000_000
+#: How long a process that opens the same session is given before it is looked at again.
+_OPENING_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -94,8 +96,20 @@ class Sessions:
         limit = min(self._limit(version), identity.budget_usd_micros or self._limit(version))
         ends_us = identity.expires_at_us + _GRACE_US
         opening = Opening(version, {}, limit, self.core.reader, identity.token, ends_us)
-        await self.core.take_lease()
-        return await open_session(self.core.door, self.core.clock, self.core.ids, by, opening)
+        core = self.core
+        await core.take_lease()
+        if core.driver.company is None:
+            return await open_session(core.door, core.clock, core.ids, by, opening)
+        # Its first requests may come to two processes at once: a token has one session.
+        lease = f"{OWN_SESSIONS}/{identity.token}"
+        epoch = await core.store.take("", lease)
+        try:
+            if (found := await core.store.record(OWN_SESSIONS, identity.token)) is not None:
+                return str(found["mission"])
+            return await open_session(core.door, core.clock, core.ids, by, opening, under=((lease, epoch),))
+        except DriverReplaced:
+            await asyncio.sleep(_OPENING_SECONDS)
+            return await self._open_for(identity)
 
     async def of(self, mission: str, *, agent: str = "", principal: str = "") -> Session:
         """The session that this mission holds, begun in this process if it was not.
@@ -111,7 +125,7 @@ class Sessions:
             async with self._beginning:
                 session = self._open.get(MissionId(mission)) or await self._begin(MissionId(mission))
         if session.ended:
-            self._open.pop(session.mission, None)
+            self._forget(session.mission)
             raise MissionEnded(f"The session {mission} is over.", rule="session_over")
         if agent not in {"", session.agent} or principal not in {"", session.principal}:
             raise RightsExceeded(f"The session {mission} is not this agent's.", rule="session_of_another")
@@ -127,8 +141,9 @@ class Sessions:
             session = await self.of(mission)
         except MissionEnded:
             return
+        await session.see()
         await session.close(failed=failed, output=output)
-        self._open.pop(session.mission, None)
+        self._forget(session.mission)
         self.core.driver.nudge(session.mission)
 
     async def _begin(self, mission: MissionId) -> Session:
@@ -139,12 +154,21 @@ class Sessions:
         submitted = active.state.submitted
         if step is None or submitted is None or submitted.workflow != SESSION_WORKFLOW:
             raise NotFound(f"{mission} holds no session.")
-        session = Session(core.driver.performer, active, core.driver.epoch_of(mission))
+        performer, epoch = core.driver.performer, core.driver.epoch_of(mission)
+        company = core.driver.company
+        if company is None:
+            session = Session(performer, active, epoch)
+        else:
+            session = SharedSession(performer, active, epoch, company)
         if not session.ended:
             await session.begin()
             self._open[mission] = session
             core.driver.nudge(mission)  # from now on time alone may make something due
         return session
+
+    def _forget(self, mission: MissionId) -> None:
+        self._open.pop(mission, None)
+        self.core.driver.let_go_of(mission)
 
     def _connected(self, agent: str) -> AgentVersion:
         version = self.core.door.controls.registry.agent(agent)

@@ -1,9 +1,21 @@
 """Drivers keep missions moving; the ledger, not the driver, is the truth."""
 
-from remit.drivers.cluster import ClusterDriver, Scheduler, lease_of
+from remit.drivers.cluster import ClusterDriver, Scheduler, lease_of, session_lease_of
 from remit.drivers.counts import WorkerCounts
 from remit.drivers.driver import Driver
 from remit.drivers.embedded import EmbeddedDriver
+from remit.drivers.presence import Presence
 from remit.drivers.turns import Flow, Turns
 
-__all__ = ["ClusterDriver", "Driver", "EmbeddedDriver", "Flow", "Scheduler", "Turns", "WorkerCounts", "lease_of"]
+__all__ = [
+    "ClusterDriver",
+    "Driver",
+    "EmbeddedDriver",
+    "Flow",
+    "Presence",
+    "Scheduler",
+    "Turns",
+    "WorkerCounts",
+    "lease_of",
+    "session_lease_of",
+]

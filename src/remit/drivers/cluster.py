@@ -7,6 +7,7 @@ the process that had it, wherever that one is.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from typing import Any, Protocol
 
 from remit.drivers.driver import load
 from remit.drivers.left import LeftToDo
+from remit.drivers.presence import Presence
 from remit.drivers.sweep import Sweep
-from remit.errors import DriverReplaced, RemitError, StoreUnreachable
+from remit.errors import RemitError, StoreUnreachable
 from remit.ids import MissionId
 from remit.ledger import Store
-from remit.missions import ActiveMission, Advancer, Performer, Rest
+from remit.missions import LEFT, ActiveMission, Advancer, Company, Performer, Rest
 
 _LOG = logging.getLogger("remit.driver")
 #: How often a process looks whether another one wrote.
@@ -27,6 +29,8 @@ LOOK_SECONDS = 0.25
 SWEEP_SECONDS = 5.0
 #: A mission that has nothing to do for longer than this is put down meanwhile.
 _PAUSE_MAX_SECONDS = 5.0
+#: A look on demand is had this often at the most.
+_ASKED_SECONDS = 0.05
 #: Said of missions in the list, where they stand still without having ended.
 _STANDING = frozenset({"waiting", "paused", "halted"})
 
@@ -34,6 +38,11 @@ _STANDING = frozenset({"waiting", "paused", "halted"})
 def lease_of(mission: MissionId) -> str:
     """The lease of whoever drives this mission."""
     return f"mission/{mission}"
+
+
+def session_lease_of(mission: MissionId) -> str:
+    """The lease of whoever takes an agent's calls in this mission: workers drive it meanwhile."""
+    return f"session/{mission}"
 
 
 class Scheduler(Protocol):
@@ -93,17 +102,26 @@ class ClusterDriver:
     #: Set once this process takes no further step: what is under way ends, and the mission moves elsewhere.
     drain: asyncio.Event = field(default_factory=asyncio.Event)
     _held: dict[MissionId, _Held] = field(default_factory=dict)
-    #: Missions that agents outside work in, through this process.
-    _kept: set[MissionId] = field(default_factory=set)
+    #: Missions that agents outside work in through this process, with the epoch of each session's lease.
+    _joined: dict[MissionId, int] = field(default_factory=dict)
     _aside: set[asyncio.Task[None]] = field(default_factory=set)
     #: What the record says is left to do; kept by the one process that sweeps.
     left: LeftToDo = field(init=False)
+    presence: Presence = field(init=False)
     _sweep: Sweep = field(init=False)
     _lookout: asyncio.Task[None] | None = None
+    #: When somebody last asked for a look, by the loop's clock.
+    _asked_at: float = -math.inf
+    #: True while this process runs for whatever may come.
+    _runs: bool = False
 
     def __post_init__(self) -> None:
-        """Put the sweep together."""
+        """Put the parts together, and let the door know under which leases calls are made here."""
         self.left = LeftToDo(self.store)
+        self.presence = Presence(self.store, self.performer.ids.new("prc"))
+        door = self.performer.door
+        door.lease_of, door.session_lease_of = lease_of, session_lease_of
+        door.fence_session, door.member = self._fence_session, self.presence.name
         self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left)
 
     @property
@@ -133,7 +151,7 @@ class ClusterDriver:
         try:
             return await self._carried(mission, held)
         finally:
-            if mission not in self._kept and self._held.get(mission) is held:
+            if self._held.get(mission) is held:
                 del self._held[mission]
 
     async def _take(self, mission: MissionId) -> _Held:
@@ -151,8 +169,7 @@ class ClusterDriver:
             pause_max_seconds=_PAUSE_MAX_SECONDS,
         )
         held = self._held[mission] = _Held(active, advancer, told)
-        if self._lookout is None or self._lookout.done():
-            self._lookout = asyncio.create_task(self._look_out())
+        self._keep_looking()
         return held
 
     async def _carried(self, mission: MissionId, held: _Held) -> Rest:
@@ -165,9 +182,8 @@ class ClusterDriver:
         except asyncio.CancelledError:
             if held.blind is not None:
                 raise held.blind from None
-            if mission not in self._kept:
-                carried.cancel()  # it goes on from its tape, here or elsewhere
-                await asyncio.wait([carried])
+            carried.cancel()  # it goes on from its tape, here or elsewhere
+            await asyncio.wait([carried])
             raise
 
     async def _advance(self, mission: MissionId, held: _Held) -> Rest:
@@ -177,7 +193,6 @@ class ClusterDriver:
             rest = await held.advancer.advance(held.active)
             if rest.ended:
                 self._held.pop(mission, None)
-                self._kept.discard(mission)
                 self._tell_family(held.active)
             if rest.ended or rest.moves or not held.active.nudged.is_set():
                 return rest
@@ -207,8 +222,6 @@ class ClusterDriver:
             NotFound, StoreCorrupted, StoreUnreachable: it cannot be read.
             SchedulerUnreachable: nobody was told to drive it.
         """
-        if mission in self._kept:
-            return await self.carry(mission)
         await self.scheduler.wake(mission)
         active = await ActiveMission.load(mission, self.store, self.performer.door.vault)
         while (rest := await self._stands(active)) is None:
@@ -237,20 +250,55 @@ class ClusterDriver:
         return Rest(False, waits, known.get("wake_at_us"))
 
     async def hold(self, mission: MissionId) -> ActiveMission:
-        """Drive this mission here from now on: an agent outside works in it through this process.
+        """Take the calls of an agent outside that works in this mission; workers drive it meanwhile.
 
         Raises:
             NotFound, StoreCorrupted, StoreTooNew, StoreUnreachable: it cannot be loaded.
         """
-        held = self._held.get(mission)
-        if held is None:
-            held = await self._take(mission)
-        self._kept.add(mission)
-        return held.active
+        # Known to be there before a lease is taken for it: names come from outside.
+        await ActiveMission.load(mission, self.store, self.performer.door.vault)
+        await self.presence.begin()
+        await self.regain(mission)
+        await self._look()
+        self._keep_looking()
+        return await ActiveMission.load(mission, self.store, self.performer.door.vault)
 
     def epoch_of(self, mission: MissionId) -> int:
-        """The epoch under which this process drives the mission."""
-        return self._held[mission].advancer.epoch
+        """The epoch under which this process takes calls in the mission."""
+        return self._joined[mission]
+
+    def let_go_of(self, mission: MissionId) -> None:
+        """Nobody works in it any more."""
+        self._joined.pop(mission, None)
+
+    @property
+    def company(self) -> Company:
+        """Agents outside may come in through any process."""
+        return self
+
+    async def regain(self, mission: MissionId) -> int:
+        """Take the lease of the mission's session."""
+        epoch = self._joined[mission] = await self.store.take(self.holder, session_lease_of(mission))
+        return epoch
+
+    async def lives(self, name: str) -> bool:
+        """True where the process of this name may still carry its calls."""
+        return await self.presence.lives(name)
+
+    async def look(self) -> None:
+        """See at once what other processes changed; whoever asks all the time asks in vain."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at >= _ASKED_SECONDS:
+            self._asked_at = now
+            await self._look()
+
+    async def is_left(self, call: str) -> bool:
+        """True where the process that carried this call has said that it does not any more."""
+        return await self.store.record(LEFT, call) is not None
+
+    async def _fence_session(self, mission: MissionId) -> tuple[str, int]:
+        lease = session_lease_of(mission)
+        return lease, await self.store.take(self.holder, lease)
 
     def nudge(self, mission: MissionId) -> None:
         """Have a mission looked at: here where it is driven here, else wherever the scheduler says."""
@@ -258,7 +306,12 @@ class ClusterDriver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Repeat wake-ups that were lost, until `stop` is set; then give up what is under way here."""
-        await self.sweep(stop)
+        self._runs = True
+        self._keep_looking()  # what was revoked elsewhere is not taken here by who comes first
+        try:
+            await self.sweep(stop)
+        finally:
+            self._runs = False
         await self.stop()
 
     async def sweep(self, stop: asyncio.Event) -> None:
@@ -290,36 +343,32 @@ class ClusterDriver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._held.clear()
-        self._kept.clear()
+        self._joined.clear()
+        await self.presence.end()
 
     # --- inside
 
     async def _look_at(self, mission: MissionId) -> None:
         """Wake one mission; what fails is told and left to the sweep."""
         try:
-            if mission in self._kept:
-                await self.carry(mission)
-                return
             if (held := self._held.get(mission)) is not None:
                 held.active.children_ended = None
                 held.active.nudged.set()
             await self.scheduler.wake(mission)
-        except DriverReplaced:
-            # Another process has it now, and with it the agent's next call.
-            self._held.pop(mission, None)
-            self._kept.discard(mission)
         except RemitError as error:
             _LOG.warning("mission %s was not woken: %s", mission, error.code)
 
     async def _ensure(self, mission: MissionId) -> None:
-        if mission in self._kept:
-            self.nudge(mission)
-        elif mission not in self._held:
+        if mission not in self._held:
             await self.scheduler.ensure(mission)
 
+    def _keep_looking(self) -> None:
+        if self._lookout is None or self._lookout.done():
+            self._lookout = asyncio.create_task(self._look_out())
+
     async def _look_out(self) -> None:
-        """While missions are driven here, see what others write: a halt above all."""
-        while self._held:
+        """While missions are driven or worked in here, or may be, see what others write: a halt above all."""
+        while self._held or self._joined or self._runs:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look()
@@ -329,7 +378,6 @@ class ClusterDriver:
                     held.blind = error
                     if held.carried is not None:
                         held.carried.cancel()
-                return
 
     async def _look(self) -> None:
         if await self.store.changed():

@@ -7,7 +7,8 @@ from remit.errors import FactExists
 from remit.gateway import Door
 from remit.ids import MissionId
 from remit.ledger import Journal
-from remit.missions import ActiveMission, Performer, Rest
+from remit.missions import ActiveMission, Company, Performer, Rest
+from remit.planning import StepKind
 
 
 class Driver(Protocol):
@@ -32,7 +33,16 @@ class Driver(Protocol):
         ...
 
     def epoch_of(self, mission: MissionId) -> int:
-        """The epoch of the lease under which this process drives the mission."""
+        """The epoch of the lease under which this process works in the mission that it holds."""
+        ...
+
+    def let_go_of(self, mission: MissionId) -> None:
+        """No agent outside works in this mission through this process any more."""
+        ...
+
+    @property
+    def company(self) -> Company | None:
+        """The other processes through which an agent may work in one session; None where there are none."""
         ...
 
     def nudge(self, mission: MissionId) -> None:
@@ -56,9 +66,11 @@ async def load(mission: MissionId, door: Door, journal: Journal, epoch: int) -> 
         DriverReplaced: another driver has taken over.
     """
     active = await ActiveMission.load(mission, journal, door.vault)
+    apart = active.state.connected and door.session_lease_of(mission) != door.lease_of(mission)
+    but = {name for name, held in active.state.steps.items() if apart and held.step.kind is StepKind.CONNECTED}
     while True:
         try:
-            await door.recover(mission, epoch, active.log)
+            await door.recover(mission, epoch, active.log, but=but)
         except FactExists:
             # The driver before this one may still be recording outcomes meanwhile.
             await active.catch_up_calls(journal)

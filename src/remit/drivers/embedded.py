@@ -88,6 +88,13 @@ class EmbeddedDriver:
         """The epoch under which this driver drives."""
         return self.advancer.epoch
 
+    def let_go_of(self, mission: MissionId) -> None:
+        """It is forgotten once it rests."""
+
+    @property
+    def company(self) -> None:
+        """No other process takes calls."""
+
     @property
     def advancer(self) -> Advancer:
         """The advancer under this driver's epoch."""

@@ -53,6 +53,10 @@ class Caller:
     mission_tools: tuple[str, ...]
     #: The lease's epoch under which this run was claimed.
     epoch: int
+    #: Which lease that epoch counts; empty for the mission's own.
+    lease: str = field(default="", kw_only=True)
+    #: Further leases with their epochs that an intent must be under.
+    also: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
     #: The mission's limit, which bounds each agent's balance.
     budget_usd_micros: int
     #: The agent version's cap on turns of a model in one mission.

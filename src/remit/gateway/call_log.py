@@ -28,6 +28,16 @@ class Recorded:
     #: Where the outcome stands in the tenant's whole record.
     done_idx: int = 0
 
+    @property
+    def step(self) -> StepId:
+        """The step that made the call."""
+        return StepId(self.stream.split("/")[2])
+
+    @property
+    def by(self) -> str:
+        """The process that makes it for an agent outside; empty where the lease alone tells whose it is."""
+        return str(self.permit.get("by", ""))
+
 
 @dataclass(slots=True)
 class Spent:

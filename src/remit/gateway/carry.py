@@ -76,7 +76,7 @@ async def carry_out(way: Way, tool: Tool, recorded: Recorded, *, again: bool = F
         # Certain of this sending alone: what an earlier one did under the same key, it cannot say; nor what a driver
         # that took over has sent under it meanwhile, so that only the current one may say that a write did nothing.
         sure = isinstance(silent, ToolUnavailable) and not again
-        fence = (way.door.lease_of(way.caller.mission), way.caller.epoch) if tool.sink else None
+        fence = (way.lease, way.caller.epoch) if tool.sink else None
         if not tool.sink or sure:
             await write_off(way.door, recorded, way.log, used=0 if sure else hold, fence=fence)
         # A write whose effect is not known stays open: the next attempt finishes it under the same key.

@@ -4,13 +4,13 @@ identify > halted? > resolve and check pin > validate arguments > answer from th
   > data flow > waiting obligations > admit > budget hold > record intent > call > check result > settle and record
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from remit.errors import DriverReplaced, Halted, MissionEnded, RemitError, ToolUnreachable
 from remit.gateway.arguments import check_arguments
 from remit.gateway.call import Call, Caller, Interrupted
-from remit.gateway.call_log import CallLog
+from remit.gateway.call_log import CallLog, Recorded
 from remit.gateway.carry import asks_for, carry_out, check_with_source, did_nothing, look_at_pin
 from remit.gateway.flow import Known, check_flow
 from remit.gateway.granted import ask_outside_plan, check_granted
@@ -24,7 +24,7 @@ from remit.gateway.transport import ToolResult
 from remit.gateway.waiting import leave_for
 from remit.gateway.way import Answer, DoorParts, RunTape, Way
 from remit.gateway.weigh import check_turns, decided, request_of
-from remit.ids import MissionId
+from remit.ids import MissionId, StepId
 
 #: The source of the home's own language model.
 MODEL_SOURCE = "model"
@@ -92,10 +92,23 @@ class Door(DoorParts):
         """Cut reads and model calls under way that a halt covers; a write that has begun is let finish."""
         cut_halted(self)
 
-    async def recover(self, mission: MissionId, epoch: int, log: CallLog) -> None:
-        """Settle what a crash left open: a lost read is booked at its worst case, and will be made again."""
+    async def recover(self, mission: MissionId, epoch: int, log: CallLog, *, but: Collection[StepId] = ()) -> None:
+        """Settle what a crash left open: a lost read is booked at its worst case, and will be made again.
+
+        Steps in `but` are worked in under a lease of their own: whoever holds that one settles what is left of them.
+        """
         for recorded in log.open_reads():
-            await write_off(self, recorded, log, used=recorded.permit["hold"], fence=(self.lease_of(mission), epoch))
+            if recorded.step not in but:
+                await self.write_off(recorded, log, self.lease_of(mission), epoch)
+
+    async def write_off(self, recorded: Recorded, log: CallLog, lease: str, epoch: int) -> None:
+        """Book one lost read at its worst case.
+
+        Raises:
+            FactExists: its outcome came meanwhile and is on record.
+            DriverReplaced: this epoch is over.
+        """
+        await write_off(self, recorded, log, used=recorded.permit["hold"], fence=(lease, epoch))
 
 
 async def _taken(way: Way) -> Answer:

@@ -75,6 +75,8 @@ async def record_intent(way: Way, tool: Tool, action: str) -> Recorded:
         "policy": decision.policy_hash,
         "leave": way.granted,
         **({"added": True} if way.outside_plan else {}),
+        # Whoever takes the session over leaves alone what a process that lives still carries.
+        **({"by": door.member} if door.member and caller.lease else {}),
         "hold": worst,
         **({"drawn": drawn} if drawn else {}),
         "budget": path.to_json(),
@@ -87,7 +89,8 @@ async def record_intent(way: Way, tool: Tool, action: str) -> Recorded:
         (permit,) if claim is None else (claim, permit),
         (*_held_before(way, path, worst, drawn), *of_claim),
         epoch=caller.epoch,
-        lease=door.lease_of(caller.mission),
+        lease=way.lease,
+        also=caller.also,
         open=(caller.mission_stream,),
     )
     try:
@@ -208,7 +211,7 @@ async def settle(way: Way, tool: Tool, recorded: Recorded, result: ToolResult) -
         effects.expect,
         # An outcome is taken from any epoch: a real effect is never forgotten. What is not done yet is decided anew.
         epoch=caller.epoch if effects.expect else None,
-        lease=door.lease_of(caller.mission),
+        lease=way.lease,
     )
     entry, *ended = await door.journal.commit(commit)
     way.log.apply(entry)

@@ -1,7 +1,7 @@
 """One call's way through the door: what the stages share. What each does stands in a file of its own."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -74,6 +74,12 @@ class DoorParts:
     live: Live = field(default_factory=Live)
     #: Under which lease a mission is driven.
     lease_of: Callable[[MissionId], str] = lambda _mission: HOME_LEASE
+    #: Under which lease agents outside work in a mission; another one where many processes serve one home.
+    session_lease_of: Callable[[MissionId], str] = lambda _mission: HOME_LEASE
+    #: Takes that lease away from whoever weighs a call under it now, and says which epoch holds; where it is another.
+    fence_session: Callable[[MissionId], Awaitable[tuple[str, int]]] | None = None
+    #: The name of this process among those that serve the home; empty where it is the only one.
+    member: str = ""
     #: Refuses every call where this door may not be used now: one beside an agent, with policy that is too old.
     check_open: Callable[[], None] = field(default=lambda: None)
     #: False where nobody could answer: what needs a person is refused.
@@ -119,6 +125,11 @@ class Way:
     def payee(self, payee: str | None) -> str:
         """The payee under which amounts are summed: a keyed hash, as it may be a person's name."""
         return self.digest(payee) if payee else ""
+
+    @property
+    def lease(self) -> str:
+        """The lease that the caller's epoch counts."""
+        return self.caller.lease or self.door.lease_of(self.caller.mission)
 
     def transport(self, tool: Tool) -> Transport | None:
         """What carries the call: the person's own where the source is called with what is theirs."""

@@ -65,8 +65,15 @@ class Commit:
     epoch: int | None = None
     #: Which lease `epoch` counts.
     lease: str = HOME_LEASE
+    #: Further leases with their epochs, each of which must be current as well.
+    also: tuple[tuple[str, int], ...] = ()
     #: Claims and intents: these streams must not be closed.
     open: tuple[StreamId, ...] = ()
+
+    @property
+    def leases(self) -> tuple[tuple[str, int], ...]:
+        """Every lease that must be current, with its epoch."""
+        return self.also if self.epoch is None else ((self.lease, self.epoch), *self.also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,12 +108,12 @@ class _Writer:
         return self.view.head(stream) if found is None else found
 
     def _check(self, commit: Commit) -> None:
-        if commit.epoch is not None:
-            standing = self.epochs.get(commit.lease)
+        for lease, epoch in commit.leases:
+            standing = self.epochs.get(lease)
             if standing is None:
-                standing = self.epochs[commit.lease] = self.view.epoch(commit.lease)
-            if commit.epoch != standing:
-                raise DriverReplaced(f"Epoch {commit.epoch} is over; the lease {commit.lease} is at {standing}.")
+                standing = self.epochs[lease] = self.view.epoch(lease)
+            if epoch != standing:
+                raise DriverReplaced(f"Epoch {epoch} is over; the lease {lease} is at {standing}.")
         for stream in commit.open:
             if self.head(stream).closed:
                 raise MissionEnded(f"{stream} is closed.")

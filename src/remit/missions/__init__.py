@@ -25,12 +25,14 @@ from remit.missions.occur import DUPLICATE, AlongEvent, Occurred, OutsideEvent, 
 from remit.missions.perform import Performer
 from remit.missions.reserve import release_reserve
 from remit.missions.session import OWN_SESSIONS, SESSION_STEP, SESSION_WORKFLOW, Opening, Session, open_session
+from remit.missions.shared import LEFT, Company, SharedSession
 from remit.missions.state import MissionState, MissionStatus, StepState, StepStatus
 from remit.missions.submit import OPEN_MAX, PRIORITIES, Along, Provenance, Submission, known_values, submit
 
 __all__ = [
     "ASKED",
     "DUPLICATE",
+    "LEFT",
     "OPEN_MAX",
     "OWN_SESSIONS",
     "PRIORITIES",
@@ -45,6 +47,7 @@ __all__ = [
     "Asked",
     "Cancel",
     "Command",
+    "Company",
     "ControlCommand",
     "Ended",
     "Given",
@@ -61,6 +64,7 @@ __all__ = [
     "Rest",
     "Resume",
     "Session",
+    "SharedSession",
     "Skip",
     "SteerPlan",
     "StepContext",

@@ -23,6 +23,7 @@ def caller_of(
     *,
     skill: str,
     epoch: int,
+    lease: str = "",
     bounds: Bounds = UNBOUND,
 ) -> Caller:
     """The caller as the door takes it; `bounds` are those of the token that the call came with.
@@ -56,6 +57,7 @@ def caller_of(
         epoch,
         submitted.budget_usd_micros,
         version.max_turns if version else 0,
+        lease=lease,
         in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
         bounds=bounds,
         ancestry=_ancestry(state, held),

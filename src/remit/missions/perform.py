@@ -50,6 +50,8 @@ from remit.registry import AgentVersion
 
 #: An agent's run is given up after this long, and tried again.
 RUN_SECONDS = 600
+#: How often a call is weighed anew because an agent outside took its session back meanwhile.
+_FENCES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ async def _to_its_end(run: "StepRun") -> None:
 class StepRun(Running):
     """One run of one step, carried out: what its kind asks for, its agent or its call."""
 
-    def __init__(self, performer: Performer, mission: ActiveMission, name: StepId, epoch: int) -> None:
-        super().__init__(performer.door, performer.clock, performer.ids, mission, name, epoch)
+    def __init__(
+        self, performer: Performer, mission: ActiveMission, name: StepId, epoch: int, *, lease: str = ""
+    ) -> None:
+        super().__init__(performer.door, performer.clock, performer.ids, mission, name, epoch, lease=lease)
         self._load_agent = performer.load_agent
 
     async def carry_out(self) -> None:
@@ -143,14 +147,11 @@ class StepRun(Running):
         leave = None
         if verdict is not None:
             leave = Leave(verdict.approval, verdict.by, verdict.binds, confirms_effect=verdict.uncertain)
-        self.tape.claim = self.claim_draft()
-        self.tape.claimed_with = self.claimed_with()
-        self.tape.ending = self.success
         call = Call(self.step.target, given, 0, self.step.ask_rules, leave, sealed=self.step.input)
         if self.step.terms.timeout_seconds or self.step.terms.deadline_seconds:
             call = replace(call, timeout_seconds=self._seconds_left())
         try:
-            answer = await self._enforce(call, skill="")
+            answer = await self._make(call)
         except Suspended as wait:
             await asking.suspend(self, wait)
             return
@@ -158,6 +159,28 @@ class StepRun(Running):
             # The outcome was on record and the end of the step was not: the crash came between them.
             cid, body = self.seal(answer.content)
             await self.commit([self.success(cid, answer.label)], [body])
+
+    async def _make(self, call: Call) -> Answer:
+        """The step's one call.
+
+        Amounts add up over a mission: where an agent outside works in it through another process, none of its calls
+        is weighed while this one is.
+        """
+        fence = self.door.fence_session if self.mission.state.connected else None
+        for left in reversed(range(_FENCES_MAX if fence is not None else 1)):
+            self.tape.claim, self.tape.claimed_with = self.claim_draft(), self.claimed_with()
+            self.tape.ending = self.success
+            caller = self.caller("")
+            if fence is not None:
+                caller = replace(caller, also=(await fence(self.mission.id),))
+                await self.mission.catch_up_calls(self.door.journal)
+            try:
+                log, progress = self.mission.log, self.mission.progress
+                return await self.door.enforce(caller, call, log, self.tape, progress=progress)
+            except Interrupted as stop:
+                if not left or not isinstance(stop.cause, DriverReplaced):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _run_agent(self) -> None:
         version = self._version()
@@ -294,7 +317,9 @@ class StepRun(Running):
 
     def caller(self, skill: str, bounds: Bounds = UNBOUND) -> Caller:
         state = self.mission.state
-        return caller_of(self.door, state, self.held, self.agent, skill=skill, epoch=self.epoch, bounds=bounds)
+        return caller_of(
+            self.door, state, self.held, self.agent, skill=skill, epoch=self.epoch, lease=self.lease, bounds=bounds
+        )
 
     async def _read_output(self, name: StepId) -> Ended:
         if name not in self.step.after:

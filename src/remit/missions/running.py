@@ -24,13 +24,25 @@ from remit.tools import Label
 class Running:
     """One run of one step, with the ways to read bodies and to put its facts on record."""
 
-    def __init__(self, door: Door, clock: Clock, ids: Ids, mission: ActiveMission, name: StepId, epoch: int) -> None:
+    def __init__(
+        self,
+        door: Door,
+        clock: Clock,
+        ids: Ids,
+        mission: ActiveMission,
+        name: StepId,
+        epoch: int,
+        *,
+        lease: str = "",
+    ) -> None:
         self.door = door
         self.clock = clock
         self.ids = ids
         self.mission = mission
         self.name = name
         self.epoch = epoch
+        #: Which lease that epoch counts; empty for the mission's own.
+        self.lease = lease
         #: The step as it was when the run began, or as it stands since it was prepared.
         self.held: StepState = mission.state.steps[name]
         #: The run's number.
@@ -149,7 +161,7 @@ class Running:
             (*writes, *self.claimed_with()) if claims else tuple(writes),
             expect=((new, 0),) if new is not None else (),
             epoch=self.epoch if fenced else None,
-            lease=self.door.lease_of(self.mission.id),
+            lease=self.lease or self.door.lease_of(self.mission.id),
             open=(self.mission.stream,) if fenced else (),
         )
         entries = await self.door.journal.commit(commit)

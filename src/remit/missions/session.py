@@ -57,11 +57,45 @@ class Opening:
     expires_at_us: int = 0
 
 
-async def open_session(door: Door, clock: Clock, ids: Ids, by: Principal, opening: Opening) -> MissionId:
+@dataclass(slots=True)
+class Wish:
+    """One call as the agent made it."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    bounds: Bounds
+    #: The agent's own name for it.
+    own_key: str
+    prompt: tuple[str, str] | None
+    on_part: Callable[[Any], None] | None
+    line: Line | None
+    #: Tool and digest of the arguments.
+    name: str = ""
+    occurrence: int | str = 0
+
+
+async def open_session(
+    door: Door,
+    clock: Clock,
+    ids: Ids,
+    by: Principal,
+    opening: Opening,
+    *,
+    under: tuple[tuple[str, int], ...] = (),
+) -> MissionId:
     """Put a mission on record that holds one step: the work of an agent outside.
+
+    Args:
+        door: whose journal and vault are used.
+        clock: for when.
+        ids: for the mission's name.
+        by: the person for whom.
+        opening: what it begins with.
+        under: leases with the epochs under which alone it may be opened.
 
     Raises:
         RightsExceeded: this person may not submit missions.
+        DriverReplaced: one of those epochs is over.
     """
     require(by, Right.SUBMIT)
     mission = MissionId(ids.new("msn"))
@@ -91,7 +125,7 @@ async def open_session(door: Door, clock: Clock, ids: Ids, by: Principal, openin
     if opening.token:
         of_token = {"mission": mission, "expires_at_us": opening.expires_at_us}
         writes.append(PutRecord(OWN_SESSIONS, opening.token, of_token))
-    await door.journal.commit(Commit(drafts, tuple(writes), expect=((stream_of(mission), 0),)))
+    await door.journal.commit(Commit(drafts, tuple(writes), expect=((stream_of(mission), 0),), also=under))
     return mission
 
 
@@ -99,7 +133,7 @@ class Session:
     """One agent's open step. Calls may come at once; each passes the whole door."""
 
     def __init__(self, performer: Performer, mission: ActiveMission, epoch: int, step: StepId = SESSION_STEP) -> None:
-        self._run = StepRun(performer, mission, step, epoch)
+        self._run = StepRun(performer, mission, step, epoch, lease=performer.door.session_lease_of(mission.id))
         self._run.agent = self._run.step.target
         self._mission = mission
         #: The next occurrence of each call, by tool and digest of its arguments.
@@ -181,18 +215,31 @@ class Session:
             MissionEnded: the session is over.
             DriverReplaced: another process drives the home now.
         """
+        await self.see()
         self._check_open()
-        name, occurrence = self._place(tool, arguments, idempotency_key)
-        key = self._key(tool, arguments, occurrence)
+        wish = Wish(tool, arguments, bounds, idempotency_key, prompt, on_part, line)
+        wish.name = f"{tool}|{self._run.door.vault.digest(self.mission, dict(arguments))}"
+        wish.occurrence = self._place(wish.name, wish)
+        return await self._made(wish)
+
+    async def see(self) -> None:
+        """Fold what other processes wrote of this session; where there is one process, there is nothing to fold."""
+
+    async def _made(self, wish: Wish) -> Answer:
+        name, occurrence = wish.name, wish.occurrence
+        key = self._key(wish.tool, wish.arguments, occurrence)
         child = self._child(key)
         if child is not None:
             return await self._outcome(name, occurrence, child)
+        prompt = wish.prompt
         if prompt is not None:
             prompt = (prompt[0], self._run.door.vault.digest(self.mission, prompt[1]))
         leave = self._confirmed(key)
-        call = Call(tool, arguments, occurrence, leave=leave, prompt=prompt, on_part=on_part, line=line)
+        call = Call(
+            wish.tool, wish.arguments, occurrence, leave=leave, prompt=prompt, on_part=wish.on_part, line=wish.line
+        )
         try:
-            answer = await self._to_its_end(call, bounds)
+            answer = await self._to_its_end(call, wish.bounds)
         except Suspended as wait:
             if isinstance(occurrence, int) and occurrence not in self._untaken.get(name, ()):
                 self._untaken.setdefault(name, []).append(occurrence)
@@ -263,22 +310,21 @@ class Session:
         digest = self._run.door.vault.digest
         return digest(self.mission, [self._run.name, tool, digest(self.mission, dict(arguments)), occurrence])
 
-    def _place(self, tool: str, arguments: Mapping[str, Any], own_key: str) -> tuple[str, int | str]:
-        """The call's name and occurrence: that of the same call whose outcome is still to be taken, else the next."""
-        name = f"{tool}|{self._run.door.vault.digest(self.mission, dict(arguments))}"
-        if own_key:
-            return name, self._run.door.vault.digest(self.mission, own_key)
+    def _place(self, name: str, wish: Wish) -> int | str:
+        """The call's occurrence: that of the same call whose outcome is still to be taken, else the next."""
+        if wish.own_key:
+            return self._run.door.vault.digest(self.mission, wish.own_key)
         if name not in self._next:
-            self._remember(name, tool, arguments)
+            self._remember(name, wish.tool, wish.arguments)
         if untaken := self._untaken.get(name):
-            return name, untaken[0]
+            return untaken[0]
         occurrence = self._next[name]
         self._next[name] = occurrence + 1
-        return name, occurrence
+        return occurrence
 
     def _remember(self, name: str, tool: str, arguments: Mapping[str, Any]) -> None:
-        """What stands on record of this very call, from before a restart."""
-        occurrence, untaken = 0, []
+        """What stands on record of this very call and was not made by this process."""
+        occurrence, untaken = self._next.get(name, 0), []
         while self._known(key := self._key(tool, arguments, occurrence)):
             recorded = self._mission.log.last(self._run.name, key)
             if recorded is None or recorded.permit["sink"]:

@@ -95,7 +95,7 @@ class PostgresView(RememberedView):
             of, named = zip(*self._asked_facts, strict=True)
             facts = self._ask(_FACTS, streams=list(of), facts=list(named))
         balances = self._ask(_BALANCES, names=names) if names else None
-        leases = list({c.lease: None for c in commits if c.epoch is not None and c.lease not in self._epochs})
+        leases = list({one: None for c in commits for one, _ in c.leases if one not in self._epochs})
         epochs = self._ask(_EPOCHS, names=leases) if leases else None
         return _Asked(streams, heads, facts, balances, leases, epochs)
 

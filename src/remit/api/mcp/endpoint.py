@@ -54,7 +54,8 @@ class McpEndpoint:
     def __init__(self, plane: ControlPlane, entrance: Entrance) -> None:
         self._plane = plane
         self._entrance = entrance
-        self._clients = Clients()
+        door = plane.core.door
+        self._clients = Clients(door.vault.home_digest if door.member else None)
         self._pauses = Pauses()
         self._listeners = Listeners(plane)
         self._aside: set[asyncio.Task[Any]] = set()

@@ -1,0 +1,175 @@
+"""Several servers on one home: an agent outside works through all of them at once, and one of them is killed."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from tests.adapters.database_servers import PostgresServer
+from tests.adapters.temporal_server import TemporalServer
+from tests.processes.a_cluster import BOUND_SECONDS, ACluster
+
+from remit.bootstrap import current_principal
+from remit.identity import Wish
+
+_INVOICES = [f"S-{n}" for n in range(60)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    made = ACluster(tmp_path_factory.mktemp("cluster"), PostgresServer(), TemporalServer())
+    asyncio.run(made.make())
+    yield made
+    made.clear()
+    made.temporal.kill()
+    made.postgres.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cluster):
+    yield
+    cluster.clear()
+
+
+def told(cluster, story):
+    async def tell():
+        async with cluster.opened() as plane:
+            await asyncio.wait_for(story(plane), 150)
+
+    asyncio.run(tell())
+
+
+def two_servers(cluster):
+    """Two servers, and where each of them listens."""
+    servers = []
+    for _ in range(2):
+        process = cluster.serve()
+        servers.append((process, cluster.said["address"]))
+    return servers
+
+
+class Agent:
+    """An agent whose requests go to the servers in turn, and past one that is not there."""
+
+    def __init__(self, http, token, addresses):
+        self.http = http
+        self.addresses = addresses
+        self.headers = {"authorization": f"Bearer {token}"}
+        self.sent = 0
+
+    async def pay(self, invoice, *, source="erp", seconds=0, key=""):
+        """Pay through whichever server is next; one that does not answer is passed by, as a balancer does it."""
+        for _ in self.addresses:
+            self.sent += 1
+            address = self.addresses[self.sent % len(self.addresses)]
+            headers = {**self.headers, **({"idempotency-key": key} if key else {})}
+            try:
+                return await self.http.post(
+                    f"{address}/agent/v1/tools/{source}__pay",
+                    json={"invoice": invoice, "seconds": seconds},
+                    headers=headers,
+                )
+            except httpx.TransportError:
+                continue
+        raise AssertionError("no server answers")
+
+
+@asynccontextmanager
+async def an_agent(plane, addresses):
+    by = current_principal(plane)
+    session = await plane.sessions.open("outside", by, inputs={"invoices": _INVOICES})
+    issued = await plane.tokens.issue("outside", by.id, by, Wish(mission=session.mission, seconds=900))
+    async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http:
+        yield Agent(http, issued["token"], addresses), session.mission
+
+
+def test_an_agent_whose_calls_alternate_between_two_servers_pays_each_invoice_once(cluster):
+    async def story(plane):
+        servers = two_servers(cluster)
+        cluster.worker()
+        async with an_agent(plane, [address for _, address in servers]) as (agent, mission):
+            for invoice in _INVOICES[:10]:
+                answer = await agent.pay(invoice)
+                assert answer.status_code == 200, answer.text
+            at_once = await asyncio.gather(*(agent.pay(invoice) for invoice in _INVOICES[10:26]))
+            assert [answer.status_code for answer in at_once] == [200] * 16, [one.text for one in at_once]
+
+        assert sorted(cluster.payments()) == sorted(_INVOICES[:26])
+        permits = await plane.core.store.read_prefix(f"step/{mission}/")
+        assert len({one.payload["by"] for one in permits if one.kind == "call.permitted"}) == 2
+        assert (await plane.ledger.verify())["ok"]
+
+    told(cluster, story)
+
+
+@pytest.mark.parametrize("source", ["erp", "bare"])
+def test_an_agent_goes_on_at_the_other_server_after_one_was_killed_in_the_middle_of_a_call(cluster, source):
+    async def story(plane):
+        (first, killed), (_, lives) = two_servers(cluster)
+        invoices = _INVOICES[30:33] if source == "erp" else _INVOICES[33:36]
+        before = cluster.payments()
+        async with an_agent(plane, [killed, lives]) as (agent, mission):
+            for invoice in invoices[:2]:
+                assert (await agent.pay(invoice, source=source)).status_code == 200
+            only = Agent(agent.http, agent.headers["authorization"].removeprefix("Bearer "), [killed])
+            under_way = asyncio.create_task(only.pay(invoices[2], source=source, seconds=2, key="third"))
+            while len(await calls(plane, mission, "call.permitted")) < 3:
+                await asyncio.sleep(0.05)
+            cluster.kill(first)
+            with pytest.raises(AssertionError):
+                await under_way
+            answer = await agent.pay(invoices[2], source=source, seconds=2, key="third")
+
+        if source == "erp":
+            assert answer.status_code == 200, answer.text
+        else:
+            assert answer.json()["rule"] == "effect_uncertain", answer.text
+        paid = cluster.payments()[len(before) :]
+        assert sorted(set(paid)) in (sorted(invoices), sorted(invoices[:2]))
+        assert len(paid) == len(set(paid))
+        assert (await plane.ledger.verify())["ok"]
+
+    told(cluster, story)
+
+
+async def calls(plane, mission, kind):
+    return [one for one in await plane.core.store.read_prefix(f"step/{mission}/") if one.kind == kind]
+
+
+def test_a_token_without_a_mission_has_one_session_at_all_servers(cluster):
+    async def story(plane):
+        servers = two_servers(cluster)
+        by = current_principal(plane)
+        issued = await plane.tokens.issue("outside", by.id, by, Wish(seconds=900))
+        addresses = [address for _, address in servers]
+        async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http:
+            agent = Agent(http, issued["token"], addresses)
+            answers = await asyncio.gather(*(agent.pay("nothing that was given") for _ in range(6)))
+        assert {answer.json()["code"] for answer in answers} == {"approval_pending"}
+
+        opened = [value for _, value in await plane.core.store.records("own-session")]
+        assert len(opened) == 1
+        assert await plane.approvals.all(by, mission=opened[0]["mission"])
+
+    told(cluster, story)
+
+
+def test_a_client_that_shook_hands_with_one_server_is_known_to_the_other(cluster):
+    async def story(plane):
+        (_, one), (_, two) = two_servers(cluster)
+        async with an_agent(plane, [one, two]) as (agent, _):
+            head = {**agent.headers, "accept": "application/json, text/event-stream"}
+
+            def post(address, message, **more):
+                return agent.http.post(f"{address}/mcp", json={"jsonrpc": "2.0", **message}, headers={**head, **more})
+
+            hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+            shaken = await post(one, {"id": 1, "method": "initialize", "params": hello})
+            session = {"mcp-session-id": shaken.headers["mcp-session-id"]}
+            for address in (two, one, two):
+                listed = await post(address, {"id": 2, "method": "tools/list"}, **session)
+                assert {tool["name"] for tool in listed.json()["result"]["tools"]} == {"erp__pay", "bare__pay"}
+            forged = {"mcp-session-id": session["mcp-session-id"][:-1] + "x"}
+            assert (await post(two, {"id": 3, "method": "tools/list"}, **forged)).status_code == 404
+
+    told(cluster, story)
