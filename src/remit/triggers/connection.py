@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -59,8 +60,10 @@ class Connection:
                 await work(stop)
             except RemitError as error:
                 self._away(error)
-            except Exception as error:
-                self.log.exception("%s: %s", self.name, type(error).__name__)
+            except Exception as error:  # noqa: BLE001 -- whatever a client raises, the connection is kept up
+                # Where it was, and not what it says: a client's error may quote its address with the password in it.
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                self.log.error("%s: %s at %s:%d", self.name, type(error).__name__, frame.filename, frame.lineno)  # noqa: TRY400 -- as said
                 self._away(RemitError(f"{type(error).__name__} in the client."))
             if not stop.is_set():
                 await until(stop, backoff_seconds(self.health.failures, self.jitter()))
