@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from cel_expr_python import cel
 
+from remit.expressions import Conditions, asked
+
 #: What a condition may speak of. Amounts are in the currency of the policy's limits, or the call's own without one;
 #: `currency` is the call's own.
 VARIABLES: Mapping[str, Any] = {
@@ -23,9 +25,6 @@ VARIABLES: Mapping[str, Any] = {
 }
 #: The variables that exist only where the tool declares the role.
 FROM_ROLES = frozenset({"amount", "currency", "payee"})
-LENGTH_MAX = 2000
-
-_ENV = cel.NewEnv(variables=VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Condition:
         Raises:
             ValueError: it is no CEL expression over `VARIABLES` that is true or false.
         """
-        program = _compiled(when)
+        program = _OF_POLICIES.compiled(when)
         needs = frozenset(variable for variable in FROM_ROLES if variable in when and _speaks_of(variable, when))
         return cls(name, when, effect, message, program, needs)
 
@@ -58,10 +57,7 @@ class Condition:
         Raises:
             ValueError: it cannot be told, as when an argument is missing or of another type.
         """
-        try:
-            answer = self.program.eval(data=values).value()
-        except Exception as error:  # The C++ binding names no types; whatever it raises, the answer is not known.
-            raise ValueError(str(error)) from error
+        answer = asked(self.program, values)
         if not isinstance(answer, bool):
             # CEL gives its errors back as values.
             raise ValueError(str(answer))  # noqa: TRY004  what the caller handles is one error, whatever its cause
@@ -98,34 +94,8 @@ def checked(when: str) -> str:
     Raises:
         ValueError: see `Condition.of`.
     """
-    _compiled(when)
+    _OF_POLICIES.compiled(when)
     return when
-
-
-def _compiled(when: str) -> Any:
-    if len(when) > LENGTH_MAX:
-        raise ValueError(f"the condition has {len(when)} characters; at most {LENGTH_MAX} are read")
-    try:
-        program = _ENV.compile(when)
-    except TypeError:
-        raise ValueError("the condition is not Unicode text") from None
-    except RuntimeError as error:
-        raise ValueError(_told(str(error))) from error
-    if program.return_type() != cel.Type.BOOL:
-        kind = program.return_type().name()
-        raise ValueError(f"the condition gives {kind}: expected a comparison that is true or false")
-    return program
-
-
-def _told(error: str) -> str:
-    """CEL's message on one line, with what would help."""
-    lines = error.replace("INVALID_ARGUMENT: ", "").removesuffix(" [INVALID_ARGUMENT]").splitlines()
-    told = lines[0].removeprefix("ERROR: <input>:").strip() if lines else error
-    if "undeclared reference" in told:
-        return f"this is no valid condition: {told}; known are {', '.join(VARIABLES)}"
-    if "(double, int)" in told or "(int, double)" in told:
-        return f"this is no valid condition: {told}; amount is a double: write 5000.0, not 5000"
-    return f"this is no valid condition: {told}"
 
 
 def _speaks_of(variable: str, when: str) -> bool:
@@ -136,3 +106,12 @@ def _speaks_of(variable: str, when: str) -> bool:
     except RuntimeError:
         return True
     return False
+
+
+def _advice(told: str) -> str:
+    if "(double, int)" in told or "(int, double)" in told:
+        return "; amount is a double: write 5000.0, not 5000"
+    return ""
+
+
+_OF_POLICIES = Conditions(VARIABLES, advice=_advice)

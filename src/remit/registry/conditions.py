@@ -8,6 +8,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from remit.errors import ConditionUnclear
+from remit.expressions import Conditions, asked, first_line
 
 #: What a condition may speak of.
 VARIABLES: Mapping[str, Any] = {
@@ -16,8 +17,7 @@ VARIABLES: Mapping[str, Any] = {
     "item": cel.Type.DYN,
     "index": cel.Type.INT,
 }
-LENGTH_MAX = 2000
-_ENV = cel.NewEnv(variables=VARIABLES)
+_OF_STEPS = Conditions(VARIABLES, may_be_untyped=True)
 _STEP = re.compile(r"(?<![\w.])steps\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*['\"]([^'\"]*)['\"]\s*\])")
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
@@ -39,14 +39,14 @@ def holds(when: str, values: Mapping[str, Any]) -> bool:
     """
     given = {"inputs": {}, "steps": {}, "item": None, "index": 0, **values}
     try:
-        answer = _compiled(when).eval(data=given).value()
-    except Exception as error:  # the C++ binding names no types: whatever it raises, the answer is not known
-        raise ConditionUnclear(f"`{when}` cannot be told.", hint=_first_line(error)) from error
+        answer = asked(_compiled(when), given)
+    except ValueError as error:
+        raise ConditionUnclear(f"`{when}` cannot be told.", hint=str(error)) from error
     if not isinstance(answer, bool):
         if isinstance(answer, (str, int, float, list, dict)) or answer is None:
             raise ConditionUnclear(f"`{when}` is neither true nor false.")
         # CEL gives its errors back as values.
-        raise ConditionUnclear(f"`{when}` cannot be told: {_first_line(answer)}")
+        raise ConditionUnclear(f"`{when}` cannot be told: {first_line(answer)}")
     return answer
 
 
@@ -67,22 +67,4 @@ def _is_index(when: str, text: re.Match[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(when: str) -> Any:
-    if len(when) > LENGTH_MAX:
-        raise ValueError(f"the condition has {len(when)} characters; at most {LENGTH_MAX} are read")
-    try:
-        program = _ENV.compile(when)
-    except TypeError:
-        raise ValueError("the condition is not Unicode text") from None
-    except RuntimeError as error:
-        told = _first_line(error).replace("INVALID_ARGUMENT: ", "").removeprefix("ERROR: <input>:").strip()
-        known = f"; known are {', '.join(VARIABLES)}" if "undeclared reference" in told else ""
-        raise ValueError(f"this is no valid condition: {told}{known}") from error
-    if program.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        kind = program.return_type().name()
-        raise ValueError(f"the condition gives {kind}: expected a comparison that is true or false")
-    return program
-
-
-def _first_line(error: object) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return _OF_STEPS.compiled(when)
