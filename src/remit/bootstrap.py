@@ -72,7 +72,7 @@ from remit.state import KeyRing, Memory, Snapshots, Vault
 from remit.triggers import Inbox, Outbox
 
 if TYPE_CHECKING:
-    from remit.adapters.egress import EgressTransport
+    from remit.adapters.egress import ClientIdentity, EgressTransport
 
 _HOME_KEY, _LEDGER_KEY = "home.key", "ledger.key"
 #: Marks the folder of a sidecar: no other home may be taken for one.
@@ -328,8 +328,7 @@ def _signer(home: Path) -> Signer:
 
 def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     """The transport of a tool source; `{home}` and `{python}` in a command stand for the home and this interpreter."""
-    if source.network.ca is not None:
-        source = replace(source, network=replace(source.network, ca=str(file_at(source.network.ca, settings.home))))
+    source = _located(source, settings.home)
     secrets, credential = secrets_of(settings), source.credential
     if credential is None or not credential.personal:
         return _connect(source, settings, clock, secrets)
@@ -338,6 +337,18 @@ def connect(source: ToolSource, settings: Settings, clock: Clock) -> Transport:
     shared = replace(source, credential=replace(credential, per_person="", exchange=None))
     own = _connect(shared, settings, clock, secrets)
     return PersonalTransport(own, _for_persons(source, credential, settings, clock, secrets), clock)
+
+
+def _located(source: ToolSource, home: Path) -> ToolSource:
+    """The source with the full paths of the files that it is reached with."""
+    network, credential = source.network, source.credential
+    if network.ca is not None:
+        network = replace(network, ca=str(file_at(network.ca, home)))
+    if credential is not None and credential.certificate is not None:
+        files = credential.certificate
+        located = replace(files, file=str(file_at(files.file, home)), key=str(file_at(files.key, home)))
+        credential = replace(credential, certificate=located)
+    return replace(source, network=network, credential=credential)
 
 
 def _for_persons(
@@ -366,7 +377,8 @@ def _for_persons(
                 return key.issue(behalf, issuer=exchange.issuer, audience=audience, now_us=now_us, name=name)
 
             one, ref = ExchangedToken(exchange, behalf.principal, asking, secrets, clock, subject), EXCHANGED
-        theirs = replace(source, credential=Credential(ref, credential.form, credential.name))
+        own_secret = replace(credential, ref=ref, per_person="", exchange=None)
+        theirs = replace(source, credential=own_secret)
         return _connect(theirs, settings, clock, one)
 
     return make
@@ -440,16 +452,23 @@ def _openapi(source: ToolSource, service: OpenApi, settings: Settings, secrets: 
     from remit.adapters.egress import EgressTransport  # noqa: PLC0415 -- only for such a source
     from remit.adapters.openapi import OpenApiTransport  # noqa: PLC0415 -- only for such a source
 
-    credential = source.credential
+    credential, written = source.credential, service.document
+    # Whoever describes the service elsewhere is not shown who asks.
+    beside = isinstance(written, str) and (not service.base_url or _place(written) == _place(service.base_url))
     return OpenApiTransport(
         service.document,
         egress_of(source, secrets),
-        documents=EgressTransport(source.network),
+        documents=EgressTransport(source.network, identity=_identity(source, secrets) if beside else None),
         base_url=service.base_url,
         folder=settings.home,
         hidden=frozenset({credential.name.lower()} if credential and credential.name else ()),
         timeout_seconds=source.timeout_seconds,
     )
+
+
+def _place(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def _sql(source: ToolSource, database: SqlSource, settings: Settings, clock: Clock, secrets: Secrets) -> Transport:
@@ -516,7 +535,18 @@ def egress_of(source: ToolSource, secrets: Secrets) -> "EgressTransport":
 
     credential = source.credential
     injector = None if credential is None or not credential.ref else Injector(credential, secrets)
-    return EgressTransport(source.network, injector=injector)
+    return EgressTransport(source.network, injector=injector, identity=_identity(source, secrets))
+
+
+def _identity(source: ToolSource, secrets: Secrets) -> "ClientIdentity | None":
+    """The certificate that the source is shown, if it declares one."""
+    from remit.adapters.egress import ClientIdentity  # noqa: PLC0415 -- only for a source at an address
+
+    declared = source.credential.certificate if source.credential else None
+    if declared is None:
+        return None
+    ref = declared.password
+    return ClientIdentity(declared, password=(lambda: secrets.resolve(ref)) if ref else None)
 
 
 async def open_inbox(stream: StreamOfOthers, settings: Settings) -> Inbox:

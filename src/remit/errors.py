@@ -645,6 +645,15 @@ class CredentialMissing(ToolUnavailable):
     hint = "Put the secret where the source's `credential: {ref: ...}` says, for the process that runs Remit."
 
 
+class CredentialExposed(CredentialMissing):
+    """Others on this machine may read the source's credential, so it is not used."""
+
+    code = "credential_exposed"
+    status = 403
+    retryable = False
+    hint = "Let its owner alone read it (`chmod 600`), and renew it if it may have been read."
+
+
 class PersonCredentialMissing(CredentialMissing):
     """The person for whom the call is made has no credential at this source."""
 

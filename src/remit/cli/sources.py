@@ -63,6 +63,10 @@ def add(
         typer.Argument(help="Its address, document, WSDL, card, module or database; for `mcp` also a command line."),
     ],
     credential: Annotated[str, typer.Option(help="Where its secret stands: `env:NAME`, `file:PATH`, ...")] = "",
+    certificate: Annotated[
+        str, typer.Option(metavar="FILE", help="A client certificate that it is shown (mutual TLS); with --key.")
+    ] = "",
+    key: Annotated[str, typer.Option(metavar="FILE", help="The certificate's private key.")] = "",
     variable: Annotated[
         str, typer.Option(metavar="NAME", help="In which variable a command of `mcp` receives that secret.")
     ] = "",
@@ -94,6 +98,11 @@ def add(
             raise InvalidInput("--table is for `sql`.")
         if credential:
             source["credential"] = {"ref": credential, **({"as": {"env": variable}} if variable else {})}
+        if bool(certificate) != bool(key):
+            raise InvalidInput("--certificate and --key go together.")
+        if certificate:
+            shown = {"file": _of_this_folder(certificate), "key": _of_this_folder(key)}
+            source["credential"] = {**source.get("credential", {}), "certificate": shown}
         if allow:
             source["network"] = {"allow": allow}
         if env:

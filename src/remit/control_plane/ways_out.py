@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from remit.control_plane.core import Core
-from remit.registry import Network, ToolSource
+from remit.registry import Network, ToolSource, file_at
 
 #: What is found: nothing can go there; someone declared that it may; something can, and nobody said so.
 State = Literal["closed", "declared", "open"]
@@ -126,6 +126,8 @@ class WaysOut:
         files = [path for path in sorted((home / "keys").rglob("*")) if path.is_file()]
         files += [home / "serve.json", home / "vault.token"]
         for source in self.core.door.controls.registry.sources.values():
+            if source.credential is not None and source.credential.certificate is not None:
+                files.append(file_at(source.credential.certificate.key, home))
             files += [home / ref.removeprefix("file:") for ref in _references(source) if ref.startswith("file:")]
         loose = [path for path in files if _others_may_read(path)]
         for path in loose:

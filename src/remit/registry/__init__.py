@@ -21,7 +21,7 @@ from remit.registry.names import Names, suggestion
 from remit.registry.openapi import OpenApi
 from remit.registry.pins import TOOL_TABLE, PinChange, accept_tools, compare_pins, tool_from_json, tool_to_json
 from remit.registry.propose import Proposal, proposals, propose
-from remit.registry.reach import Credential, Network, network_allowing, network_of
+from remit.registry.reach import ClientCertificate, Credential, Network, network_allowing, network_of
 from remit.registry.references import LookUp, Reference, as_text, literals, references
 from remit.registry.registry import Registry
 from remit.registry.soap import SoapSource
@@ -54,6 +54,7 @@ __all__ = [
     "CallLimits",
     "Change",
     "Check",
+    "ClientCertificate",
     "Credential",
     "Declaration",
     "Difference",

@@ -122,6 +122,9 @@ def _check_reach(raw: RawResource, server: Mapping[str, object]) -> list[Problem
         problems.append(raw.problem(("credential", "as"), told))
     if variable is not None and variable in (raw.fields.get("env") or ()):
         problems.append(raw.problem(("env",), f"{variable} is what the credential is sent as: leave it out here"))
+    if "certificate" in (raw.fields.get("credential") or {}) and ("sql" in raw.fields or "command" in server):
+        told = "a client certificate is shown over HTTPS: it is for sources at an https:// address"
+        problems.append(raw.problem(("credential", "certificate"), told))
     if "exchange" in (raw.fields.get("credential") or {}) and ("sql" in raw.fields or "command" in server):
         told = "an exchanged token is sent over HTTP: give each person a secret with `per_person`"
         problems.append(raw.problem(("credential", "exchange"), told))

@@ -108,6 +108,19 @@ CredentialForm = Annotated[
 ]
 
 
+class CertificateDocument(Document):
+    """What is shown of Remit where the source wants to know who connects (mutual TLS)."""
+
+    file: StrictStr = Field(
+        description="File (a path from the home) with the certificate and what leads to its authority, in PEM.",
+        min_length=1,
+    )
+    key: StrictStr = Field(
+        description="File with its private key, in PEM; one that others may read is refused.", min_length=1
+    )
+    password: SecretReference | None = Field(None, description="Where the key's password stands, if it has one.")
+
+
 class CredentialDocument(Document):
     """A secret by reference, one for all or one for each person; its text never stands in a file of Remit's."""
 
@@ -121,6 +134,10 @@ class CredentialDocument(Document):
     exchange: ExchangeDocument | None = Field(
         None, description="A token for each person and agent, by OAuth 2.0 token exchange (RFC 8693)."
     )
+    certificate: CertificateDocument | None = Field(
+        None,
+        description="A client certificate, shown to a source at an https:// address; alone, or beside the others.",
+    )
     form: CredentialForm = Field(
         "bearer",
         alias="as",
@@ -132,14 +149,16 @@ class CredentialDocument(Document):
     def _is_one(self) -> Self:
         if self.per_person and self.exchange:
             raise ValueError("`per_person` and `exchange` stand for each other: leave one out")
-        if not (self.ref or self.per_person or self.exchange):
-            raise ValueError("expected `ref`, `per_person` or `exchange`")
+        if not (self.ref or self.per_person or self.exchange or self.certificate):
+            raise ValueError("expected `ref`, `per_person`, `exchange` or `certificate`")
         return self
 
 
 def _shared(document: CredentialDocument) -> CredentialDocument:
     if document.ref is None or document.per_person or document.exchange:
         raise ValueError("expected `ref`: here nobody is called for a person")
+    if document.certificate:
+        raise ValueError("`certificate` is for tool sources: leave it out here")
     return document
 
 
@@ -159,6 +178,16 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """Files by which a source is shown who connects."""
+
+    file: str
+    key: str
+    #: Where the key's password stands; empty where it has none.
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A secret by reference, and how it is sent."""
 
@@ -170,6 +199,7 @@ class Credential:
     #: Where each person's own secret stands, with `{principal}`; empty where they have none.
     per_person: str = ""
     exchange: Exchange | None = None
+    certificate: ClientCertificate | None = None
 
     @property
     def personal(self) -> bool:
@@ -203,7 +233,9 @@ def credential(document: CredentialDocument | None) -> Credential | None:
     per_person = document.per_person.ref if document.per_person else ""
     exchanged = exchange(document.exchange) if document.exchange else None
     form, name = _sent(document.form)
-    return Credential(document.ref or "", form, name, per_person, exchanged)
+    shown = document.certificate
+    certificate = ClientCertificate(shown.file, shown.key, shown.password or "") if shown else None
+    return Credential(document.ref or "", form, name, per_person, exchanged, certificate)
 
 
 def _sent(

@@ -57,6 +57,8 @@ class A2aTransport:
         try:
             return await session.ask(message, seconds=tool.timeout_seconds)
         except CredentialRefused as error:
+            if not error.rule.startswith("http_"):
+                raise  # it was no answer of the agent's that said so
             raise self._calls.refused(error.detail, rule=error.rule) from error
 
     async def definitions(self) -> Sequence[Mapping[str, Any]]:

@@ -4,12 +4,14 @@ from remit.adapters.egress.backend import CheckedBackend, Resolver, system_resol
 from remit.adapters.egress.client import EgressClient, Reply, httpx_client, media_type
 from remit.adapters.egress.credentials import Injector
 from remit.adapters.egress.host import Server, server_at
+from remit.adapters.egress.identity import ClientIdentity
 from remit.adapters.egress.refused import EXCHANGED, credential_refused
 from remit.adapters.egress.transport import EgressTransport, outcome_of
 
 __all__ = [
     "EXCHANGED",
     "CheckedBackend",
+    "ClientIdentity",
     "EgressClient",
     "EgressTransport",
     "Injector",

@@ -1,9 +1,33 @@
 """That a source did not take its credential: which one, and how it is renewed. Its value is in no word of this."""
 
+from remit.adapters.egress.identity import ClientIdentity
 from remit.errors import CredentialRefused
 
 #: How a token that is exchanged for a person is named; it stands nowhere.
 EXCHANGED = "exchange"
+
+
+def certificate_refused(error: Exception, host: str, identity: ClientIdentity | None) -> CredentialRefused | None:
+    """The error where a connection broke off over the certificate of whoever asks; None where it was something else.
+
+    The source says so in an alert of TLS (RFC 8446, section 6.2), before it looks at any request.
+    """
+    words = str(error).lower()
+    if "alert" not in words or not any(one in words for one in ("certificate", "unknown ca", "unknown_ca")):
+        return None
+    if identity is None:
+        return CredentialRefused(
+            f"{host} wants a client certificate, and the source names none.",
+            hint="Name its files: `credential: {certificate: {file: ..., key: ...}}`.",
+            rule="client_certificate",
+        )
+    shown = identity.shown
+    because = "it has expired" if "expired" in words else "it is not trusted there, was revoked, or has expired"
+    return CredentialRefused(
+        f"{host} did not take the client certificate {shown}: {because}.",
+        hint=f"Renew {shown} and its key with the authority that the source trusts; the next call reads them again.",
+        rule="client_certificate",
+    )
 
 
 def credential_refused(told: str, ref: str, *, rule: str = "") -> CredentialRefused:

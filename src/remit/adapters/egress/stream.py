@@ -18,7 +18,11 @@ class WholeRequests(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's form
         await self._flush(timeout)
-        return await self._stream.read(max_bytes, timeout)
+        try:
+            return await self._stream.read(max_bytes, timeout)
+        except ssl.SSLError as error:
+            # With TLS 1.3 a server says only here that it does not take the certificate of whoever asks.
+            raise httpcore.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's form
         self._held += buffer
@@ -42,4 +46,7 @@ class WholeRequests(httpcore.AsyncNetworkStream):
     async def _flush(self, seconds: float | None) -> None:
         if self._held:
             held, self._held = self._held, b""
-            await self._stream.write(held, seconds)
+            try:
+                await self._stream.write(held, seconds)
+            except ssl.SSLError as error:
+                raise httpcore.WriteError(str(error)) from error

@@ -5,6 +5,7 @@ DNS, a redirect leads to the same place or nowhere, the environment's proxies ar
 cookie is kept, and the credential is put in here and taken out of what comes back.
 """
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +18,8 @@ import httpx
 from remit.adapters.egress.backend import CheckedBackend, Resolver, system_resolver
 from remit.adapters.egress.body import Body
 from remit.adapters.egress.credentials import Injected, Injector
-from remit.adapters.egress.refused import credential_refused
+from remit.adapters.egress.identity import ClientIdentity, State
+from remit.adapters.egress.refused import certificate_refused, credential_refused
 from remit.errors import CredentialRefused, EgressRefused, InvalidSetting, ToolUnavailable, ToolUnreachable
 from remit.registry import Network
 
@@ -26,6 +28,7 @@ CONNECTIONS_MAX = 256
 IDLE_SECONDS = 30.0
 REDIRECTS_MAX = 5
 CONNECT_SECONDS = 10.0
+_PROBE_SECONDS = 1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEPT_OUT = frozenset({b"set-cookie", b"content-encoding", b"content-length", b"transfer-encoding"})
 _PACKINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
@@ -43,6 +46,7 @@ class EgressTransport(httpx.AsyncBaseTransport):
         network: Network | None = None,
         *,
         injector: Injector | None = None,
+        identity: ClientIdentity | None = None,
         resolve: Resolver = system_resolver,
     ) -> None:
         """Prepare; nothing is connected yet.
@@ -50,10 +54,20 @@ class EgressTransport(httpx.AsyncBaseTransport):
         Args:
             network: what may be reached besides public addresses.
             injector: puts the source's credential in.
+            identity: the certificate that is shown over TLS.
             resolve: gives a host's addresses.
         """
         self._network = network or Network()
         self._injector = injector
+        self._identity = identity
+        #: Of the files that the connections were made with.
+        self._shown: State | None = None
+        #: The connections that there are have been answered over.
+        self._answered = False
+        #: Shows the certificate.
+        self._context: ssl.SSLContext | None = None
+        self._stale: list[httpcore.AsyncConnectionPool] = []
+        self._renewing = asyncio.Lock()
         self._backend = CheckedBackend(self._network, resolve)
         self._pools: dict[bytes, httpcore.AsyncConnectionPool] = {}
 
@@ -94,7 +108,7 @@ class EgressTransport(httpx.AsyncBaseTransport):
         return credential_refused(told, self.credential, rule=rule)
 
     async def aclose(self) -> None:
-        pools, self._pools = list(self._pools.values()), {}
+        pools, self._pools, self._stale = [*self._pools.values(), *self._stale], {}, []
         for pool in pools:
             await pool.aclose()
 
@@ -116,9 +130,11 @@ class EgressTransport(httpx.AsyncBaseTransport):
             extensions={"timeout": _timeouts(extensions)},
         )
         try:
-            answer = await self._pool(url.raw_scheme).handle_async_request(asked)
+            answer = await (await self._pool(url.raw_scheme)).handle_async_request(asked)
         except _FAILURES as error:
-            raise _as_httpx(error, url.host) from None
+            no = certificate_refused(error, url.host, self._identity) or await self._refused_unheard(error, target)
+            raise (no or _as_httpx(error, url.host)) from None
+        self._answered = True
         packed = _packing(answer.headers)
         if packed not in _PACKINGS:
             await answer.aclose()
@@ -140,19 +156,62 @@ class EgressTransport(httpx.AsyncBaseTransport):
         headers.append((b"accept-encoding", b"gzip"))
         return headers if injected.header is None else [*headers, injected.header]
 
-    def _pool(self, scheme: bytes) -> httpcore.AsyncConnectionPool:
-        pool = self._pools.get(scheme)
-        if pool is None:
-            if scheme not in {b"http", b"https"}:
-                raise EgressRefused(f"{scheme.decode()!r} is no scheme of HTTP.", rule="egress_scheme")
-            pool = httpcore.AsyncConnectionPool(
-                ssl_context=_trust(self._network.ca) if scheme == b"https" else None,
-                max_connections=CONNECTIONS_MAX,
-                max_keepalive_connections=CONNECTIONS_MAX,
-                keepalive_expiry=IDLE_SECONDS,
-                network_backend=self._backend,
+    async def _pool(self, scheme: bytes) -> httpcore.AsyncConnectionPool:
+        if self._identity is None:
+            return self._pools.get(scheme) or self._made(
+                scheme, _trust(self._network.ca) if scheme == b"https" else None
             )
-            self._pools[scheme] = pool
+        if scheme != b"https":
+            raise EgressRefused(
+                "The source has a client certificate, which nobody sees over http://.",
+                hint="Write the source's https:// address, or take the certificate out.",
+                rule="egress_scheme",
+            )
+        async with self._renewing:
+            if (state := self._identity.state()) != self._shown:
+                context = _context(self._network.ca)
+                await self._identity.load(context)
+                self._context = context
+                # Calls under way end on the old certificate; no new one begins on it.
+                self._stale += self._pools.values()
+                self._made(scheme, context)
+                self._shown, self._answered = state, False
+            return self._pools[scheme]
+
+    async def _refused_unheard(self, error: Exception, target: httpx.URL) -> ToolUnreachable | None:
+        """Whether a connection that just broke off did so over the certificate; asked with a handshake alone.
+
+        With TLS 1.3 the server's word comes after the handshake, and a request on its way may wipe it out.
+        """
+        if target.scheme != "https" or not isinstance(error, httpcore.NetworkError) or str(error):
+            return None
+        try:
+            stream = await self._backend.connect_tcp(target.host, target.port or 443, timeout=_PROBE_SECONDS)
+            try:
+                secured = await stream.start_tls(self._context or _trust(self._network.ca), target.host, _PROBE_SECONDS)
+                await secured.read(1, _PROBE_SECONDS)
+            finally:
+                await stream.aclose()
+        except _FAILURES as told:
+            no = certificate_refused(told, target.host, self._identity)
+        else:
+            return None
+        if no is None or not self._answered:
+            return no
+        # Something was answered over these connections: what became of this request is not known.
+        return ToolUnreachable(no.detail, hint=no.advice, rule=no.rule)
+
+    def _made(self, scheme: bytes, context: ssl.SSLContext | None) -> httpcore.AsyncConnectionPool:
+        if scheme not in {b"http", b"https"}:
+            raise EgressRefused(f"{scheme.decode()!r} is no scheme of HTTP.", rule="egress_scheme")
+        pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=CONNECTIONS_MAX,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=self._backend,
+        )
+        self._pools[scheme] = pool
         return pool
 
 
@@ -240,6 +299,11 @@ def _told(headers: _Headers, injected: Injected) -> _Headers:
 
 @cache
 def _trust(ca: str | None) -> ssl.SSLContext:
+    """One context for all who show nothing of themselves."""
+    return _context(ca)
+
+
+def _context(ca: str | None) -> ssl.SSLContext:
     """The public authorities, the machine's own, and the file that the source names.
 
     Raises:
