@@ -183,7 +183,7 @@ async def open_home(
         clock=clock,
         ids=ids,
         signer=signer,
-        authenticator=authenticator_of(door, signer, clock),
+        authenticator=authenticator_of(door, signer, clock, store),
         token_keys=KeyFolder(home / "keys" / "tokens"),
         kinds=kinds(),
         connect=lambda source: connect(source, settings, clock),

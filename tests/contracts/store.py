@@ -590,6 +590,58 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    # --- names that are noted once
+
+    def test_a_name_is_noted_once_until_its_time_is_over(self):
+        async def story(store: Store) -> None:
+            def noted(name: str, now_us: int, space: str = "nonce") -> Any:
+                return store.once(space, name, until_us=now_us + 100, now_us=now_us)
+
+            told = [await noted("a", 1000), await noted("a", 1000), await noted("b", 1000), await noted("a", 1000, "t")]
+            later = [await noted("a", 1100), await noted("a", 1101), await noted("a", 1101)]
+
+            assert told == [True, False, True, True]
+            assert later == [False, True, False]
+            assert list(await store.rows()) == []
+
+        self.run(story)
+
+    def test_of_many_who_note_one_name_at_once_one_is_told_that_it_is_new(self):
+        async def story(store: Store) -> None:
+            told = await asyncio.gather(
+                *(store.once("nonce", f"n{n % 5}", until_us=9_000, now_us=1_000) for n in range(50))
+            )
+
+            assert sum(told) == 5
+
+        self.run(story)
+
+    def test_a_name_that_another_opener_noted_is_noted_here_and_after_a_restart(self):
+        if not self.lasting:
+            pytest.skip("nobody else can look into this process")
+
+        async def story(store: Store) -> None:
+            other = self.open()
+            try:
+                both = [
+                    one.once("nonce", f"n{n}", until_us=9_000, now_us=1_000)
+                    for n in range(20)
+                    for one in (store, other)
+                ]
+                told = await asyncio.gather(*both)
+            finally:
+                await other.close()
+            again = self.open()
+            try:
+                after = await again.once("nonce", "n1", until_us=9_000, now_us=1_000)
+            finally:
+                await again.close()
+
+            assert sum(told) == 20
+            assert not after
+
+        self.run(story)
+
     # --- other writers
 
     def test_ones_own_writes_are_no_change(self):

@@ -10,7 +10,7 @@ from tests.adapters.database_servers import a_database
 from tests.contracts.cutting import CutWire
 from tests.contracts.store import MISSION, OTHER, StoreContract, a_draft, an_entry, outcomes, writes
 
-from remit.adapters.postgres import PostgresStore, StoreAddress, connection, schema
+from remit.adapters.postgres import PostgresStore, StoreAddress, connection, notes, schema
 from remit.errors import (
     BudgetExhausted,
     DriverReplaced,
@@ -182,6 +182,22 @@ def test_a_home_that_is_just_let_go_is_waited_for(database):
     tell(story, database, database)
 
 
+def test_names_that_are_noted_wake_nobody_and_are_taken_away_when_their_time_is_over(database, monkeypatch):
+    async def story(one, other):
+        await one.changed(), await other.changed()
+        for n in range(5):
+            assert await one.once("nonce", f"n{n}", until_us=n, now_us=0)
+        assert not await other.changed()
+        assert not await other.once("nonce", "n4", until_us=9, now_us=3)
+
+        monkeypatch.setattr(notes, "_FORGET_EVERY_US", 1)
+        assert await other.once("nonce", "new", until_us=99, now_us=10)
+        with psycopg.connect(database) as admin:
+            assert admin.execute("SELECT name FROM remit.once").fetchall() == [("new",)]
+
+    tell(story, database, database)
+
+
 # --- connections that are lost
 
 
@@ -195,6 +211,20 @@ def a_wire(address):
 
 
 EVERYTHING = (PutBlob("s", "c", b"x"), PutRecord("t", "k", 1), MoveBalance("b", held=1))
+
+
+def test_a_name_is_not_noted_while_the_server_is_away(database, monkeypatch):
+    monkeypatch.setattr(connection, "PAUSES_SECONDS", (0.01,))
+    with a_wire(database) as wire:
+
+        async def story(cut):
+            wire.down = True
+            with pytest.raises(StoreUnreachable):
+                await cut.once("nonce", "a", until_us=9, now_us=0)
+            wire.down = False
+            assert await cut.once("nonce", "a", until_us=9, now_us=0)
+
+        tell(story, wire.address)
 
 
 @pytest.mark.parametrize("instant", ["before", "after"])
@@ -427,17 +457,18 @@ def test_a_session_of_one_tenant_sees_and_changes_nothing_of_another(database):
     async def fill(store):
         await store.commit(writes(OpenBalance("b", 9)))
         await store.commit(Commit((a_draft(tenant=store.tenant),), EVERYTHING))
+        await store.once("nonce", "a", until_us=2, now_us=1)
 
     for tenant in ("acme", "globex"):
         tell(fill, database, tenant=tenant)
 
     with a_role(database, *_WORKS) as bound, psycopg.connect(bound, autocommit=True) as session:
-        tables = ("log", "writer", "entry", "blob", "record", "balance")
-        assert [session.execute(f"SELECT count(*) FROM remit.{table}").fetchone() for table in tables] == [(0,)] * 6
+        tables = ("log", "writer", "entry", "blob", "record", "balance", "once")
+        assert [session.execute(f"SELECT count(*) FROM remit.{table}").fetchone() for table in tables] == [(0,)] * 7
         session.execute("SET remit.tenant = 'acme'")
         assert [session.execute(f"SELECT DISTINCT tenant FROM remit.{table}").fetchall() for table in tables] == [
             [("acme",)]
-        ] * 6
+        ] * 7
         assert session.execute("UPDATE remit.balance SET lim = 100 WHERE tenant = 'globex'").rowcount == 0
         assert session.execute("DELETE FROM remit.record WHERE tenant = 'globex'").rowcount == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

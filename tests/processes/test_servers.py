@@ -1,6 +1,7 @@
 """Several servers on one home: an agent outside works through all of them at once, and one of them is killed."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import httpx
@@ -10,7 +11,7 @@ from tests.adapters.temporal_server import TemporalServer
 from tests.processes.a_cluster import BOUND_SECONDS, ACluster
 
 from remit.bootstrap import current_principal
-from remit.identity import Wish
+from remit.identity import Request, RequestSigner, Wish, sign
 
 _INVOICES = [f"S-{n}" for n in range(60)]
 
@@ -171,5 +172,30 @@ def test_a_client_that_shook_hands_with_one_server_is_known_to_the_other(cluster
                 assert {tool["name"] for tool in listed.json()["result"]["tools"]} == {"erp__pay", "bare__pay"}
             forged = {"mcp-session-id": session["mcp-session-id"][:-1] + "x"}
             assert (await post(two, {"id": 3, "method": "tools/list"}, **forged)).status_code == 404
+
+    told(cluster, story)
+
+
+def test_a_signed_request_that_one_server_took_is_taken_by_no_other(cluster):
+    async def story(plane):
+        addresses = [address for _, address in two_servers(cluster)]
+        by, signer = current_principal(plane), RequestSigner.generate()
+        wish = Wish(seconds=900, confirmed=signer.public)
+        bearer = f"Bearer {(await plane.tokens.issue('outside', by.id, by, wish))['token']}"
+        path, body = "/agent/v1/tools/erp__pay", b'{"invoice": "nothing that was given", "seconds": 0}'
+
+        def signed(nonce):
+            request = Request("POST", "localhost", path, "", body)
+            return {**sign(request, bearer, signer, created=int(time.time()), nonce=nonce), "host": "localhost"}
+
+        async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http:
+            codes = []
+            for headers in (signed("n" * 22), signed("m" * 22)):
+                for address in (*addresses, *addresses):
+                    answer = await http.post(f"{address}{path}", content=body, headers=headers)
+                    codes.append(answer.json()["code"])
+                addresses.reverse()
+
+        assert codes == ["approval_pending", "signature_replayed", "signature_replayed", "signature_replayed"] * 2
 
     told(cluster, story)

@@ -78,7 +78,7 @@ class Life:
             take_lease=lease,
             let_go=lambda: None,
             transports=door.transports,
-            authenticator=authenticator_of(door, self.signer, clock),
+            authenticator=authenticator_of(door, self.signer, clock, store),
             token_keys=MemoryKeys(),
         )
         plane = ControlPlane.of(core)

@@ -13,7 +13,9 @@ from tests.triggers.builders import NOW, SECRET, Clock, a_home, events_of, missi
 
 from remit.api.app import create_app
 from remit.api.doors import AgentDoors
-from remit.bootstrap import current_principal
+from remit.bootstrap import current_principal, open_home
+from remit.config import Settings
+from remit.control_plane import closing
 
 ORDER = {"vendor": "Acme Ltd", "amount": "50.00"}
 GITHUB = "{webhook: {signature: github, secret: 'file:hook.secret'}}"
@@ -138,6 +140,20 @@ def test_a_request_that_is_replayed_later_is_too_old_or_a_duplicate(story):
         late = await post(plane, *request)
 
         assert (again.json()["fate"], late.status_code) == ("duplicate", 401)
+        assert len(await missions_of(plane)) == 1
+
+    story(work)
+
+
+def test_a_request_that_one_process_took_is_a_duplicate_to_another(story):
+    async def work(plane, clock):
+        request = signed(ORDER)
+        await post(plane, *request)
+        plane.core.let_go()
+        async with closing(await open_home(Settings(plane.core.home), clock=clock)) as other:
+            again = await post(other, *request)
+
+        assert again.json()["fate"] == "duplicate"
         assert len(await missions_of(plane)) == 1
 
     story(work)

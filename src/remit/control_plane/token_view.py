@@ -7,8 +7,17 @@ from typing import Any
 from remit.clock import Clock
 from remit.errors import RightsExceeded
 from remit.gateway import Door, micros_of
-from remit.identity import AgentIdentity, Authenticator, IssuingKey, KeyStorage, NonceMemory, Revocations, TokenView
-from remit.ledger import Records
+from remit.identity import (
+    AgentIdentity,
+    Authenticator,
+    IssuingKey,
+    KeyStorage,
+    NonceMemory,
+    Revocations,
+    SharedNonces,
+    TokenView,
+)
+from remit.ledger import Once, Records
 from remit.ledger.seal import Signer
 from remit.registry import Registry
 
@@ -16,13 +25,14 @@ from remit.registry import Registry
 TOKENS, KEYS, REVOKED = "token", "token-key", "token-revoked"
 
 
-def authenticator_of(door: Door, signer: Signer, clock: Clock) -> Authenticator:
+def authenticator_of(door: Door, signer: Signer, clock: Clock, noted: Once) -> Authenticator:
     """Takes the tokens of this home's agents; its view comes with the first reload.
 
-    The home is named by its ledger's key, so that a token of one home is never taken by another.
+    The home is named by its ledger's key, so that a token of one home is never taken by another. Nonces are noted in
+    `noted` where other processes take requests, too; one process alone remembers them by itself.
     """
     home = f"urn:remit:home:{sha256(signer.public.vkey.encode()).hexdigest()[:32]}"
-    nonces = NonceMemory(micros_of(clock.now()))
+    nonces = SharedNonces(noted) if door.member else NonceMemory(micros_of(clock.now()))
     return Authenticator(home, home, clock, nonces, lambda identity: require_active(door.controls.registry, identity))
 
 

@@ -29,8 +29,6 @@ LOOK_SECONDS = 0.25
 SWEEP_SECONDS = 5.0
 #: A mission that has nothing to do for longer than this is put down meanwhile.
 _PAUSE_MAX_SECONDS = 5.0
-#: A look on demand is had this often at the most.
-_ASKED_SECONDS = 0.05
 #: Said of missions in the list, where they stand still without having ended.
 _STANDING = frozenset({"waiting", "paused", "halted"})
 
@@ -110,8 +108,11 @@ class ClusterDriver:
     presence: Presence = field(init=False)
     _sweep: Sweep = field(init=False)
     _lookout: asyncio.Task[None] | None = None
-    #: When somebody last asked for a look, by the loop's clock.
-    _asked_at: float = -math.inf
+    #: When the last look began, by the loop's clock.
+    _looked_at: float = -math.inf
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: True while what others changed was not read yet.
+    _old: bool = False
     #: True while this process runs for whatever may come.
     _runs: bool = False
 
@@ -286,11 +287,8 @@ class ClusterDriver:
         return await self.presence.lives(name)
 
     async def look(self) -> None:
-        """See at once what other processes changed; whoever asks all the time asks in vain."""
-        now = asyncio.get_running_loop().time()
-        if now - self._asked_at >= _ASKED_SECONDS:
-            self._asked_at = now
-            await self._look()
+        """See at once what other processes changed; who asks while somebody looks waits for the look after that."""
+        await self._look()
 
     async def is_left(self, call: str) -> bool:
         """True where the process that carried this call has said that it does not any more."""
@@ -380,8 +378,17 @@ class ClusterDriver:
                         held.carried.cancel()
 
     async def _look(self) -> None:
-        if await self.store.changed():
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        async with self._looking:
+            if self._looked_at >= asked:
+                return  # somebody began to look since
+            self._looked_at = clock()
+            self._old = await self.store.changed() or self._old
+            if not self._old:
+                return
             await self.reload()
+            self._old = False
             for held in self._held.values():
                 if held.active.state.children:
                     held.active.children_ended = None

@@ -14,7 +14,7 @@ from remit.identity.grants import ToolPattern, covers
 from remit.identity.issuing import IssuingKey, KeyStorage, TokenView
 from remit.identity.narrowing import Granted, Wish, narrow, within_grant
 from remit.identity.principal import Principal, PrincipalDocument
-from remit.identity.replay import NonceMemory, Nonces
+from remit.identity.replay import NonceMemory, Nonces, SharedNonces
 from remit.identity.revocation import Revocations
 from remit.identity.rights import ROLES, Right, require, rights_of
 from remit.identity.signature import Request, sign
@@ -52,6 +52,7 @@ __all__ = [
     "RequestSigner",
     "Revocations",
     "Right",
+    "SharedNonces",
     "SubjectKey",
     "TokenView",
     "ToolPattern",

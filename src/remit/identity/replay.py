@@ -5,10 +5,13 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from remit.errors import ReplayWindowFull
+from remit.ledger import Once
 
 #: Nonces in memory at once, and of one key: a minute of 1,600 requests a second, a quarter of them from one agent.
 _NONCES_MAX = 100_000
 _OF_ONE_KEY_MAX = 25_000
+#: A nonce stays noted for so much longer: the process that it is sent to again may have a clock that is behind.
+_CLOCKS_US = 300_000_000
 
 
 class Nonces(Protocol):
@@ -21,6 +24,23 @@ class Nonces(Protocol):
             ReplayWindowFull: no more nonces can be remembered; nothing that must be remembered is forgotten.
         """
         ...
+
+
+class SharedNonces:
+    """Nonces of a home that several processes serve: noted in its store before a request is taken.
+
+    Each process bounds by itself how many it takes. Where the store cannot be reached, no request is taken.
+    """
+
+    def __init__(self, noted: Once) -> None:
+        self._noted = noted
+        self._own = NonceMemory(0)  # what was signed before this process began, another one may not have seen
+
+    async def claim(self, key: str, nonce: str, *, created_us: int, until_us: int, now_us: int) -> bool:
+        """Note a nonce, once for all processes."""
+        if not await self._own.claim(key, nonce, created_us=created_us, until_us=until_us, now_us=now_us):
+            return False
+        return await self._noted.once("nonce", f"{key}/{nonce}", until_us=until_us + _CLOCKS_US, now_us=now_us)
 
 
 class NonceMemory:

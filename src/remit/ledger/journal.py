@@ -155,6 +155,20 @@ class Lease(Protocol):
         ...
 
 
+class Once(Protocol):
+    """Names that are noted once, whichever process of the home notes them."""
+
+    async def once(self, space: str, name: str, *, until_us: int, now_us: int) -> bool:
+        """Note a name up to an instant, durably; False where it stands already and its time is not over.
+
+        It is beside the record: no entry, and no change that others must look at.
+
+        Raises:
+            StoreUnreachable: whether it was noted is not known; take it as noted.
+        """
+        ...
+
+
 @runtime_checkable
 class Shared(Protocol):
     """A store to which processes on several machines write: a lock in one home's folder is not seen by the others."""
@@ -176,7 +190,7 @@ class Shared(Protocol):
         ...
 
 
-class Store(Journal, Rows, Records, Lease, Protocol):
+class Store(Journal, Rows, Records, Lease, Once, Protocol):
     """All that one storage technology gives."""
 
     async def changed(self) -> bool:

@@ -24,6 +24,7 @@ class MemoryStore:
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._records: dict[str, dict[str, bytes]] = {}
         self._balances: dict[str, Balance] = {}
+        self._once: dict[tuple[str, str], int] = {}
 
     # --- what the writer looks at
 
@@ -44,6 +45,14 @@ class MemoryStore:
         return len(self._canonical)
 
     # --- the ports
+
+    async def once(self, space: str, name: str, *, until_us: int, now_us: int) -> bool:
+        """Note a name."""
+        self._once = {noted: until for noted, until in self._once.items() if until >= now_us}
+        if (space, name) in self._once:
+            return False
+        self._once[space, name] = until_us
+        return True
 
     async def commit(self, commit: Commit) -> tuple[Entry, ...]:
         """Apply one commit."""

@@ -99,6 +99,23 @@ STEPS: tuple[str, ...] = (
         )
     }
     """,
+    f"""
+    -- Names that are noted once, until an instant: beside the record, and no part of it.
+    CREATE TABLE once (
+        tenant text COLLATE "C" NOT NULL,
+        space text COLLATE "C" NOT NULL,
+        name text COLLATE "C" NOT NULL,
+        until_us bigint NOT NULL,
+        PRIMARY KEY (tenant, space, name)
+    );
+    CREATE INDEX once_by_end ON once (tenant, until_us);
+    ALTER TABLE once ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE once FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenant_reads ON once FOR SELECT USING ({_TENANT});
+    CREATE POLICY tenant_adds ON once FOR INSERT WITH CHECK ({_TENANT});
+    CREATE POLICY tenant_changes ON once FOR UPDATE USING ({_TENANT}) WITH CHECK ({_TENANT});
+    CREATE POLICY tenant_removes ON once FOR DELETE USING ({_TENANT});
+    """,
 )
 
 

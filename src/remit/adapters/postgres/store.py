@@ -11,6 +11,7 @@ import psycopg
 from remit.adapters.postgres.address import StoreAddress
 from remit.adapters.postgres.connection import connect, translated
 from remit.adapters.postgres.holding import Holding
+from remit.adapters.postgres.notes import Notes
 from remit.adapters.postgres.readers import Readers
 from remit.adapters.postgres.schema import prepare
 from remit.adapters.postgres.writer import Writer
@@ -74,6 +75,7 @@ class PostgresStore:
         self._groups = Grouping(self._thread, self.write_group)
         self._readers = Readers(address, tenant)
         self._holding = Holding(address, tenant)
+        self._notes = Notes(address, tenant)
         self._closed = False
 
     def bind(self, home: str) -> bool:
@@ -153,6 +155,14 @@ class PostgresStore:
         """Raise the epoch; a group that is being written, here or elsewhere, finishes first."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.take, holder, lease)
 
+    # --- Once
+
+    async def once(self, space: str, name: str, *, until_us: int, now_us: int) -> bool:
+        """Note a name."""
+        if self._closed:
+            raise StoreUnreachable(f"{self.address.shown} was closed.")
+        return await self._notes.note(space, name, until_us, now_us)
+
     async def hold(self) -> None:
         """Take the courtesy lock of whoever drives this home, on any machine.
 
@@ -204,6 +214,7 @@ class PostgresStore:
         self._thread.shutdown()
         self._readers.close()
         self._holding.let_go()
+        self._notes.close()
         self._writer.close()
 
     # --- inside

@@ -48,4 +48,10 @@ STEPS: tuple[str, ...] = (
     INSERT INTO lease SELECT 'home', epoch, holder FROM lease_of_home WHERE epoch > 0;
     DROP TABLE lease_of_home;
     """,
+    # Names that are noted once, until an instant.
+    """
+    CREATE TABLE once (space TEXT NOT NULL, name TEXT NOT NULL, until_us INTEGER NOT NULL, PRIMARY KEY (space, name))
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX once_by_end ON once (until_us);
+    """,
 )

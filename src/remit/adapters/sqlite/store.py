@@ -152,6 +152,24 @@ class SqliteStore:
             self._view.forget()  # its own writes are not what `begin` looks for
         return int(epoch)
 
+    # --- Once
+
+    async def once(self, space: str, name: str, *, until_us: int, now_us: int) -> bool:
+        """Note a name."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._note, space, name, until_us, now_us)
+
+    def _note(self, space: str, name: str, until_us: int, now_us: int) -> bool:
+        with translated(self.path):
+            self._writing.execute("BEGIN IMMEDIATE")
+            try:
+                self._writing.execute("DELETE FROM once WHERE until_us < ?", (now_us,))
+                noted = self._writing.execute("INSERT OR IGNORE INTO once VALUES (?, ?, ?)", (space, name, until_us))
+                self._writing.execute("COMMIT")
+            except BaseException:
+                _roll_back(self._writing)
+                raise
+        return noted.rowcount == 1
+
     async def changed(self) -> bool:
         """True where another process has written since the last time this was asked."""
         # Asked on the writing connection, whose own writes do not count.
