@@ -73,6 +73,9 @@ def add(
     allow: Annotated[
         list[str] | None, typer.Option(help="An address or host that is not public and may be reached; repeatable.")
     ] = None,
+    ca: Annotated[
+        str, typer.Option(metavar="FILE", help="The authority of its certificate, where no public one.")
+    ] = "",
     env: Annotated[
         list[str] | None, typer.Option(help="A variable that the command of `mcp` receives; repeatable.")
     ] = None,
@@ -96,15 +99,7 @@ def add(
         tables = dict(_table(text) for text in table or ())
         if tables and form is not Form.SQL:
             raise InvalidInput("--table is for `sql`.")
-        if credential:
-            source["credential"] = {"ref": credential, **({"as": {"env": variable}} if variable else {})}
-        if bool(certificate) != bool(key):
-            raise InvalidInput("--certificate and --key go together.")
-        if certificate:
-            shown = {"file": _of_this_folder(certificate), "key": _of_this_folder(key)}
-            source["credential"] = {**source.get("credential", {}), "certificate": shown}
-        if allow:
-            source["network"] = {"allow": allow}
+        source |= _credential(credential, variable, certificate, key) | _network(allow or [], ca)
         if env:
             source["env"] = env
         if out is not None and out.exists():
@@ -117,6 +112,20 @@ def add(
         screen.result({**proposed, "applied": applied}, lambda: _show(screen, name, proposed, out, applied))
 
     run(work, as_json=as_json)
+
+
+def _credential(ref: str, variable: str, certificate: str, key: str) -> dict[str, Any]:
+    if bool(certificate) != bool(key):
+        raise InvalidInput("--certificate and --key go together.")
+    written: dict[str, Any] = {"ref": ref, **({"as": {"env": variable}} if variable else {})} if ref else {}
+    if certificate:
+        written["certificate"] = {"file": _of_this_folder(certificate), "key": _of_this_folder(key)}
+    return {"credential": written} if written else {}
+
+
+def _network(allow: list[str], ca: str) -> dict[str, Any]:
+    written = {**({"allow": allow} if allow else {}), **({"ca": _of_this_folder(ca)} if ca else {})}
+    return {"network": written} if written else {}
 
 
 async def _accepted(api: Client, screen: Screen, name: str, text: str) -> dict[str, Any]:

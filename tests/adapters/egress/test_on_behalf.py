@@ -331,7 +331,7 @@ def test_each_persons_own_secret_is_sent_for_them_and_for_nobody_else(tmp_path):
     [
         ('per_person: {{ref: "file:people/all"}}', "principal"),
         ('per_person: {{ref: "people/{{principal}}"}}', "expected a reference"),
-        ("as: bearer", "expected `ref`, `per_person` or `exchange`"),
+        ("as: bearer", "expected `ref`, `per_person`, `exchange` or `certificate`"),
         (
             'exchange: {{token_url: "http://sso.example/token", client_id: a, client_secret: "env:A"}}',
             "expected an https address",
