@@ -2,6 +2,7 @@
 
 import pytest
 from tests.missions.builders import FakeTransport, a_home, a_payment, a_tool, run
+from tests.missions.test_control import skip
 
 from remit.budgets import mission_balance
 from remit.errors import AgentFailed
@@ -221,6 +222,21 @@ steps:
         assert home.made == ["book", "unbook"]
         state = await home.state(below)
         assert (state.status, state.undone) == ("cancelled", ("book",))
+
+    run(story())
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["driven on", "after a crash"])
+def test_a_mission_below_ends_when_its_step_is_skipped(crashed):
+    async def story():
+        home, mission, _ = await a_family(child="name: child\nsteps: {wait: {event: {name: go}}}")
+        child = await child_of(home, mission)
+        assert await skip(home, mission, "sub", why="Too late.")
+
+        after = home.restarted() if crashed else home
+        await after.drive(mission)
+
+        assert (await after.state(child)).status == "cancelled"
 
     run(story())
 

@@ -166,6 +166,7 @@ class ClusterDriver:
             self.store,
             self.parallel,
             lambda one: self._changed(one, told),
+            wake=self.nudge,
             drain=self.drain,
             pause_max_seconds=_PAUSE_MAX_SECONDS,
         )

@@ -76,7 +76,7 @@ class EmbeddedDriver:
         self._seen = await self.store.place()
         # What people changed between the opening of the home and this moment holds from the first call on.
         await self.reload()
-        self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed)
+        self._advancer = Advancer(self.performer, epoch, self.store, self.parallel, self.changed, self.nudge)
         return epoch
 
     @property

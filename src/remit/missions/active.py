@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
+from immutables import Map
+
 from remit.errors import NotFound, StoreCorrupted
 from remit.gateway import HAND_OFFS_MIN, CallLog, HandOff
 from remit.ids import MissionId, StepId, StreamId
@@ -37,6 +39,8 @@ class ActiveMission:
         self.answering: dict[tuple[StepId, str], StepId] = {}
         #: Missions of its steps that have ended and are not heard yet; None while all must be looked at.
         self.children_ended: set[str] | None = None
+        #: Steps and the missions that they waited for when this was last looked at; None before.
+        self.awaited: Map[StepId, str] | None = None
         #: Steps that became ready and were not looked at yet.
         self.woken: list[StepId] = []
         self._head = GENESIS

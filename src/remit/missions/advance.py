@@ -12,12 +12,12 @@ from remit.approvals import ApprovalRecord
 from remit.errors import Halted, MissionEnded, RemitError, StoreUnreachable, StreamMoved
 from remit.gateway import micros_of
 from remit.identity import covers
-from remit.ids import StepId
+from remit.ids import MissionId, StepId
 from remit.ledger import Commit, Draft, PutRecord, Records
 from remit.missions.active import ActiveMission
 from remit.missions.decide import Proceed, decide, wake_at_us
 from remit.missions.event import Event
-from remit.missions.family import end_with_parent, hear_children
+from remit.missions.family import dismiss_children, end_with_parent, hear_children
 from remit.missions.notices import listed_notices
 from remit.missions.parking import unheard
 from remit.missions.perform import Performer
@@ -53,6 +53,8 @@ class Advancer:
     parallel_max: int = 16
     #: Called after every change, for whoever watches.
     changed: Callable[[ActiveMission], None] = lambda _mission: None
+    #: Called with a mission that this one told to end, for whoever drives it.
+    wake: Callable[[MissionId], None] = lambda _mission: None
     #: Set once no further step is to be taken here; what is under way ends.
     drain: asyncio.Event | None = None
     #: A mission whose next try of a step is further away rests meanwhile.
@@ -82,8 +84,7 @@ class Advancer:
                     await end_with_parent(self.performer, self.records, mission, self.epoch)
                 if mission.behind:
                     await mission.catch_up(self.performer.door.journal)
-                if mission.state.children and mission.children_ended != set():
-                    await hear_children(self.performer, self.records, mission, self.epoch)
+                await self._look_below(mission)
                 await self._decide(mission)
                 await self._close_questions(mission)
                 self.changed(mission)
@@ -111,6 +112,14 @@ class Advancer:
             for task in running.values():
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
+
+    async def _look_below(self, mission: ActiveMission) -> None:
+        """Hear how the missions ended that its steps began, and end those for which none waits any more."""
+        if mission.state.children and mission.children_ended != set():
+            await hear_children(self.performer, self.records, mission, self.epoch)
+        if mission.awaited is not mission.state.children:
+            for child in await dismiss_children(self.performer, self.records, mission):
+                self.wake(child)
 
     @property
     def _draining(self) -> bool:
