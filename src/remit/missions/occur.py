@@ -159,10 +159,10 @@ async def _waiting(house: _House, event: OutsideEvent) -> tuple[list[tuple[Activ
         if match is None:
             continue
         digest = match_of(house.door.vault, event.name, match)
-        for _, listening in await house.records.records(LISTENING, f"{form}/{digest}/"):
-            mission = MissionId(listening["mission"])
-            if event.mission in {None, mission}:
-                found.setdefault(mission, []).append(StepId(listening["step"]))
+        # An event for one mission does not walk all the others that wait for its like.
+        addressed = f"{event.mission}/" if event.mission is not None else ""
+        for _, listening in await house.records.records(LISTENING, f"{form}/{digest}/{addressed}"):
+            found.setdefault(MissionId(listening["mission"]), []).append(StepId(listening["step"]))
     if event.mission is not None:
         found.setdefault(event.mission, [])
     waiting, reason = [], f"no mission waits for {event.name}"
