@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Workers of the test run; each takes a core.
 WORKERS ?= auto
 
-.PHONY: setup demo test check docs bench bench-mcp bench-state interop chaos clean
+.PHONY: setup demo test check docs bench bench-mcp bench-state bench-waiting interop chaos clean
 
 setup: .venv/dev
 
@@ -28,6 +28,9 @@ bench-mcp: .venv/runtime .bench/mcp-peer .bench/contextforge-peer
 
 bench-state: .venv/runtime .bench/peers
 	@$(BIN)/python benchmarks/state.py $(ARGS)
+
+bench-waiting: .venv/runtime .bench/peers
+	@$(BIN)/python benchmarks/waiting.py $(ARGS)
 
 .bench/mcp-peer: requirements/bench-mcp.lock | .venv/bin/python
 	$(BIN)/python -m venv --clear .bench/mcp

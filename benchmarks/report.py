@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from flows import flows_text
+
 REMIT = "Remit"
 #: Above this share of the cores for other processes a run says little.
 DISTURBED = 0.1
@@ -21,6 +23,7 @@ def text(found: dict[str, Any]) -> str:
         _head(found),
         _race(found),
         _growth(found),
+        flows_text(found["flows"]),
         _door(found),
         policy(found),
         _tokens(found),

@@ -1,4 +1,4 @@
-"""Remit beside its peers, in one run: governed durable steps, growth, policy decisions.
+"""Remit beside its peers, in one run: governed durable steps, growth, flows, policy decisions.
 
 Each figure comes from a process of its own; the engines take turns, so that a busy moment meets them all alike.
 `make bench` calls this; what is measured, and what is not, stands in README.md beside this file.
@@ -6,34 +6,17 @@ Each figure comes from a process of its own; the engines take turns, so that a b
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import machine
 import report
-
-ROOT = machine.ROOT
-BENCH = ROOT / ".bench"
-ENGINES = ROOT / "benchmarks" / "engines"
-PEERS = BENCH / "venv" / "bin" / "python"
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One row of the table."""
-
-    name: str
-    script: str
-    variant: str = ""
-    peer: bool = True
-
+from engine import BENCH, ENGINES, PEERS, Engine, answer_of, run_engine, say
+from flows import flows_text, measure_flows
 
 REMIT = Engine("Remit", "remit_engine.py", peer=False)
 RACE = (
@@ -41,6 +24,7 @@ RACE = (
     Engine("LangGraph, durability=sync", "langgraph_engine.py", "sync"),
     Engine("LangGraph, as it comes (async)", "langgraph_engine.py", "async"),
     Engine("DBOS", "dbos_engine.py"),
+    Engine("Temporal, development server", "temporal_engine.py", steps_max=64),
 )
 GROWTH = (
     REMIT,
@@ -76,12 +60,18 @@ def main() -> None:
     if given.stores:
         measure_stores(runs, [REMIT, *more])
         return
-    if not PEERS.exists():
+    if not PEERS.exists() and not (given.flows and given.alone):
         sys.exit("The peers are not installed; `make bench` does it.")
+    if given.flows:
+        repeats = 1 if given.quick else given.repeats
+        found = measure_flows(runs, repeats, postgres=given.postgres, peers=not given.alone)
+        say("")
+        print("\n".join(flows_text(found)))
+        return
     if given.policies:
         print("\n".join(report.policy(measure_policies())))
         return
-    found = measure(runs, repeats=1 if given.quick else given.repeats, more=more)
+    found = measure(runs, repeats=1 if given.quick else given.repeats, more=more, postgres=given.postgres)
     (BENCH / "latest.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     text = report.text(found)
     print(text)
@@ -89,8 +79,8 @@ def main() -> None:
         given.save.write_text(report.page(found, text), "utf-8")
 
 
-def measure(runs: Path, *, repeats: int, more: Sequence[Engine] = ()) -> dict[str, Any]:
-    """Run everything once through, `repeats` times what is compared; `more` races beside the others."""
+def measure(runs: Path, *, repeats: int, more: Sequence[Engine] = (), postgres: str = "") -> dict[str, Any]:
+    """Run everything once through, `repeats` times what is compared; `more` races and grows beside the others."""
     found: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
         "machine": machine.describe(runs),
@@ -103,24 +93,25 @@ def measure(runs: Path, *, repeats: int, more: Sequence[Engine] = ()) -> dict[st
     }
     began = time.perf_counter()
     for number in range(repeats):
-        found["disk"].append(_run(Engine("disk", "disk_engine.py", peer=False), runs, 1, 1))
+        found["disk"].append(run_engine(Engine("disk", "disk_engine.py", peer=False), runs, 1, 1))
         for missions, steps in SIZES:
             for engine in (*RACE, *more):
-                _say(f"{number + 1}/{repeats}  {missions:2} at once  {engine.name}")
-                ran = _run(engine, runs, missions, steps)
+                say(f"{number + 1}/{repeats}  {missions:2} at once  {engine.name}")
+                ran = run_engine(engine, runs, missions, steps)
                 found["race"].append({"engine": engine.name, "missions": missions, "repeat": number, **ran})
-        for engine in GROWTH:
-            _say(f"{number + 1}/{repeats}  {LONG} steps of one mission  {engine.name}")
-            found["growth"].append({"engine": engine.name, "repeat": number, **_run(engine, runs, 1, LONG)})
+        for engine in (*GROWTH, *more):
+            say(f"{number + 1}/{repeats}  {LONG} steps of one mission  {engine.name}")
+            found["growth"].append({"engine": engine.name, "repeat": number, **run_engine(engine, runs, 1, LONG)})
         for at_once, calls in DOOR:
-            _say(f"{number + 1}/{repeats}  {at_once:2} calls at once through the door")
-            found["door"].append(_run(Engine("door", "door_engine.py", peer=False), runs, at_once, calls))
+            say(f"{number + 1}/{repeats}  {at_once:2} calls at once through the door")
+            found["door"].append(run_engine(Engine("door", "door_engine.py", peer=False), runs, at_once, calls))
+    found["flows"] = measure_flows(runs, repeats, postgres=postgres)
     found |= measure_policies()
-    _say("tokens and signatures")
-    found |= _answer([sys.executable, str(ENGINES / "token_engine.py")])
+    say("tokens and signatures")
+    found |= answer_of([sys.executable, str(ENGINES / "token_engine.py")])
     found["load_after"] = machine.load()
     found["seconds"] = time.perf_counter() - began
-    _say("")
+    say("")
     return found
 
 
@@ -128,20 +119,20 @@ def measure_stores(runs: Path, engines: Sequence[Engine]) -> None:
     """Remit's steps on each store, in turns."""
     for missions, steps in SIZES:
         for engine in engines:
-            ran = _run(engine, runs, missions, steps)
+            ran = run_engine(engine, runs, missions, steps)
             per_second, cpu = ran["steps_per_second"], ran["cpu_us"]
             print(f"{missions:3} at once  {engine.name:30} {per_second:6.0f} steps/s  {cpu:5.0f} us CPU/step")
 
 
 def measure_policies() -> dict[str, Any]:
     """Decisions of policy, beside the peers' evaluators; one that cannot be run is named with its reason."""
-    _say("policy decisions")
-    found = _answer([sys.executable, str(ENGINES / "policy_engine.py")])
+    say("policy decisions")
+    found = answer_of([sys.executable, str(ENGINES / "policy_engine.py")])
     beside = []
     for engine in DECIDING:
-        _say(f"policy decisions  {engine.name}")
+        say(f"policy decisions  {engine.name}")
         try:
-            beside.append(_answer([str(PEERS), str(ENGINES / engine.script)]))
+            beside.append(answer_of([str(PEERS), str(ENGINES / engine.script)]))
         except SystemExit as failed:
             beside.append({"engine": engine.name, "us": None, "because": str(failed)})
     return {**found, "deciding": beside}
@@ -149,39 +140,16 @@ def measure_policies() -> dict[str, Any]:
 
 def profile(runs: Path) -> None:
     """Profile Remit's step at 16 missions; the rate that is printed suffers from being profiled."""
-    ran = _run(REMIT, runs, 16, 100, "--profile")
+    ran = run_engine(REMIT, runs, 16, 100, "--profile")
     print(f"\n{ran['steps_per_second']:.0f} steps/s while profiled")
-
-
-def _run(engine: Engine, runs: Path, missions: int, steps: int, *more: str) -> dict[str, Any]:
-    python = str(PEERS) if engine.peer else sys.executable
-    command = [python, str(ENGINES / engine.script), "--under", str(runs)]
-    command += ["--missions", str(missions), "--steps", str(steps), "--variant", engine.variant, *more]
-    others = machine.Others()
-    ran = _answer(command)
-    return {**ran, "others": others.share()}
-
-
-def _answer(command: list[str]) -> dict[str, Any]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR") if name in os.environ}
-    environment = {**kept, "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
-    if done.returncode:
-        sys.exit(f"{Path(command[1]).name} failed; its words stand above.")
-    ran: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return ran
-
-
-def _say(doing: str) -> None:
-    """On a terminal, what is being done now."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{doing}", end="", file=sys.stderr, flush=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="once instead of several times")
     parser.add_argument("--repeats", type=int, default=3, help="how often each comparison is run (default 3)")
+    parser.add_argument("--flows", action="store_true", help="only fan-out and join, and signal to resumed")
+    parser.add_argument("--alone", action="store_true", help="with --flows: without the peers")
     parser.add_argument("--policies", action="store_true", help="only decisions of policy")
     parser.add_argument("--profile", action="store_true", help="where Remit's own time goes, instead of the table")
     parser.add_argument("--folder", type=Path, default=BENCH, help="where stores are made (default .bench)")

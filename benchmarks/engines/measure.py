@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 #: Steps between two marks of a long mission.
@@ -40,17 +41,23 @@ class Meter:
     started: Reading | None = None
     ended: Reading | None = None
     marks: list[Reading] = field(default_factory=list)
+    #: CPU of other processes that belong to the engine, in seconds.
+    elsewhere: Callable[[], float] = lambda: 0.0
 
     def start(self) -> None:
-        self.started = Reading.now()
+        self.started = self._now()
 
     def stop(self) -> None:
-        self.ended = Reading.now()
+        self.ended = self._now()
 
     def step(self, n: int) -> None:
         """Step `n`, counted from 0, is being carried out."""
         if n % BLOCK == 0:
-            self.marks.append(Reading.now())
+            self.marks.append(self._now())
+
+    def _now(self) -> Reading:
+        now = Reading.now()
+        return Reading(now.wall, now.cpu + self.elsewhere(), now.loop)
 
     def rate(self, steps: int) -> dict[str, Any]:
         """What one run of many missions took."""
@@ -76,6 +83,43 @@ class Meter:
             "before_first_ms": (edges[0].wall - self.started.wall) * 1e3,
             "wall_us": [(b.wall - a.wall) / n * 1e6 for a, b, n in zip(edges, edges[1:], sizes, strict=False)],
             "cpu_us": [(b.cpu - a.cpu) / n * 1e6 for a, b, n in zip(edges, edges[1:], sizes, strict=False)],
+        }
+
+
+#: Rounds that are not counted: imports, caches, the first plan of a query.
+WARMING = 3
+
+
+@dataclass
+class Rounds:
+    """Times the same thing over and over, one after the other; `more_cpu` tells of other processes' CPU, in seconds."""
+
+    more_cpu: Callable[[], float] = lambda: 0.0
+    wall_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+
+    def begin(self) -> None:
+        self._cpu, self._begun = self.more_cpu() + Reading.now().cpu, time.perf_counter()
+
+    def reached(self) -> None:
+        """What the wall time ends with; what follows belongs to the CPU of the round."""
+        self.wall_ms.append((time.perf_counter() - self._begun) * 1e3)
+
+    def end(self) -> None:
+        self.cpu_ms.append((self.more_cpu() + Reading.now().cpu - self._cpu) * 1e3)
+
+    def found(self, **more: Any) -> dict[str, Any]:
+        """Medians, and the range of the middle nine tenths, without the rounds that warm up."""
+        walls = sorted(self.wall_ms[WARMING:])
+        cpus = self.cpu_ms[WARMING:]
+        cut = len(walls) // 20
+        return {
+            "rounds": len(walls),
+            "wall_ms": median(walls),
+            "low_ms": walls[cut],
+            "high_ms": walls[-1 - cut],
+            "cpu_ms": sum(cpus) / len(cpus),
+            **more,
         }
 
 
@@ -177,3 +221,9 @@ def durability(connection: sqlite3.Connection) -> dict[str, str]:
     (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     return {"journal_mode": journal, "synchronous": names[synchronous]}
+
+
+def memory_mb(process: str = "self") -> float:
+    """Resident memory of a process now."""
+    status = Path(f"/proc/{process}/status").read_text("ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024

@@ -100,6 +100,7 @@ async def run(told: Order, database: str = "") -> dict[str, Any]:
         await plane.missions.drive(name, by)
         return name
 
+    empty = _size_in(database) if database else 0
     if profiles:
         profiles.loop.enable()
     METER.start()
@@ -112,7 +113,7 @@ async def run(told: Order, database: str = "") -> dict[str, Any]:
     await plane.close()
     if profiles:
         profiles.show(told.missions * told.steps)
-    return _found_in(told, database) if database else await _found(told, settings.home / STORE_FILE)
+    return _found_in(told, database, empty) if database else await _found(told, settings.home / STORE_FILE)
 
 
 @contextmanager
@@ -127,7 +128,17 @@ def a_database(server: str) -> Iterator[str]:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _found_in(told: Order, database: str) -> dict[str, Any]:
+def _size_in(database: str) -> int:
+    with psycopg.connect(database) as connection:
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'remit'::regnamespace"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _found_in(told: Order, database: str, empty: int) -> dict[str, Any]:
     with psycopg.connect(database) as connection:
         row = connection.execute(f"SELECT count(*) {_OUTCOMES.replace('entry', 'remit.entry')}".encode()).fetchone()
         assert row is not None
@@ -135,7 +146,13 @@ def _found_in(told: Order, database: str) -> dict[str, Any]:
         asked = ("fsync", "synchronous_commit")
         settings = {name: connection.execute(f"SHOW {name}".encode()).fetchone()[0] for name in asked}  # type: ignore[index]  # SHOW answers with one row
         server = str(connection.info.server_version // 10_000)
-    return result(METER, told, settings=settings, versions={"remit": version("remit"), "postgresql": server})
+    return result(
+        METER,
+        told,
+        settings=settings,
+        versions={"remit": version("remit"), "postgresql": server},
+        bytes_per_step=(_size_in(database) - empty) / told.missions / told.steps,
+    )
 
 
 async def _found(told: Order, path: Path) -> dict[str, Any]:

@@ -1,26 +1,29 @@
-"""What missions cost that wait for people: memory above the idle process, and the processor's time.
+"""Missions that wait for people: memory above the idle process, and the processor's time. `--steps` is in seconds.
 
-    python benchmarks/waiting.py [COUNT] [--seconds S]
-
-A process makes the home and drives COUNT missions to their question; another one, the way `serve` does, only waits. It
-is measured beside a process that waits over an empty home, quiet and while a third process writes twice a second.
+A process makes the home and drives so many missions to their question; another one, the way `serve` does, only waits.
+It is measured beside a process that waits over an empty home, quiet and while a third process writes twice a second.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from measure import Order, answer, memory_mb, order
+
+#: Driven at once.
+_BATCH = 100
+#: Until a process that was just started does no more than wait.
+_SETTLING_SECONDS = 3
 RESOURCES = """\
 apiVersion: remit/v1
 kind: ToolSource
 name: office
-python: {module: waiting}
+python: {module: remit_waiting_engine}
 tools: {sign: {tier: critical}}
 ---
 apiVersion: remit/v1
@@ -28,7 +31,7 @@ kind: Agent
 name: clerk
 version: 1.0.0
 skills: [{name: office.ask, description: Asks.}]
-run: {python: "waiting:ask"}
+run: {python: "remit_waiting_engine:ask"}
 tools: [office__sign]
 ---
 apiVersion: remit/v1
@@ -61,20 +64,23 @@ TOOLS = {"sign": sign}
 
 async def fill(home: Path, count: int) -> None:
     """Make the home, and drive so many missions to their question."""
-    from remit.bootstrap import create_home, current_principal, open_home
+    from remit.bootstrap import create_home, current_principal, open_home, quiet_collector
     from remit.config import read_settings
     from remit.control_plane import closing
 
-    settings = read_settings(os.environ, home=home)
+    settings = read_settings({}, home=home)
     await create_home(settings)
+    quiet_collector()  # as `serve` does
     async with closing(await open_home(settings)) as plane:
         owner = current_principal(plane)
         await plane.resources.apply([("waiting.yaml", RESOURCES)], owner)
-        for begin in range(0, count, 100):
-            numbers = range(begin, min(begin + 100, count))
-            missions = [await plane.missions.submit("ask", {"n": n}, owner) for n in numbers]
-            await asyncio.gather(*(plane.missions.drive(mission, owner) for mission in missions))
-            plane.core.driver._forget_idle()  # noqa: SLF001 -- this process is not what is measured
+
+        async def mission(number: int) -> None:
+            name = await plane.missions.submit("ask", {"n": number}, owner)
+            await plane.missions.drive(name, owner)
+
+        for begin in range(0, count, _BATCH):
+            await asyncio.gather(*(mission(number) for number in range(begin, min(begin + _BATCH, count))))
 
 
 async def wait(home: Path, seconds: float) -> None:
@@ -83,27 +89,28 @@ async def wait(home: Path, seconds: float) -> None:
     from remit.config import read_settings
     from remit.control_plane import closing
 
-    async with closing(await open_home(read_settings(os.environ, home=home))) as plane:
+    async with closing(await open_home(read_settings({}, home=home))) as plane:
         await plane.core.keep_lease()
         quiet_collector()
         stop = asyncio.Event()
         driving = asyncio.create_task(plane.core.driver.run(stop))
-        await asyncio.sleep(3)
-        told = {}
-        for weather in ("quiet", "others write"):
-            if weather == "others write":
-                command = [sys.executable, __file__, "--disturb", str(home), "--seconds", str(seconds)]
-                other = await asyncio.create_subprocess_exec(*command)
-                await asyncio.sleep(3)  # it starts
-            before = time.process_time()
-            await asyncio.sleep(seconds)
-            told[weather] = (time.process_time() - before) / seconds
+        settling = min(_SETTLING_SECONDS, seconds)
+        await asyncio.sleep(settling)
+        quiet = await _cores(seconds)
+        other = await asyncio.create_subprocess_exec(sys.executable, __file__, "disturb", str(home), str(seconds))
+        await asyncio.sleep(settling)
+        disturbed = await _cores(seconds)
         await other.wait()
-        status = Path("/proc/self/status").read_text("ascii")
-        rss_kb = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+        told = {"mb": memory_mb(), "cores": quiet, "cores_others": disturbed}
         stop.set()
         await driving
-    print(json.dumps({"rss_mb": rss_kb / 1024, "cpu": told}))
+    print(json.dumps(told))
+
+
+async def _cores(seconds: float) -> float:
+    before, begun = time.process_time(), time.perf_counter()
+    await asyncio.sleep(seconds)
+    return (time.process_time() - before) / (time.perf_counter() - begun)
 
 
 async def disturb(home: Path, seconds: float) -> None:
@@ -113,48 +120,42 @@ async def disturb(home: Path, seconds: float) -> None:
     from remit.control_plane import closing
     from remit.ledger import Commit, PutRecord
 
-    async with closing(await open_home(read_settings(os.environ, home=home))) as plane:
-        until = time.monotonic() + seconds + 4
+    async with closing(await open_home(read_settings({}, home=home))) as plane:
+        until = time.monotonic() + seconds + min(_SETTLING_SECONDS, seconds) + 1
         while time.monotonic() < until:
             await plane.core.store.commit(Commit((), (PutRecord("disturbance", "one", {"at": time.time()}),)))
             await asyncio.sleep(0.5)
 
 
-def measured(home: Path, seconds: float) -> dict[str, object]:
-    """One waiting process of its own."""
-    command = [sys.executable, __file__, "--wait", str(home), "--seconds", str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def waited(home: Path, seconds: float) -> dict[str, Any]:
+    """What one waiting process of its own told."""
+    command = [sys.executable, __file__, "wait", str(home), str(seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
-def main() -> None:
-    """Measure, or be one of the processes that are measured."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("count", nargs="?", type=int, default=10_000)
-    options.add_argument("--seconds", type=float, default=10.0)
-    options.add_argument("--wait", type=Path)
-    options.add_argument("--disturb", type=Path)
-    given = options.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent))
-    if given.wait:
-        asyncio.run(wait(given.wait, given.seconds))
-        return
-    if given.disturb:
-        asyncio.run(disturb(given.disturb, given.seconds))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        homes = {0: Path(folder) / "empty", given.count: Path(folder) / "full"}
-        begun = time.perf_counter()
-        for count, home in homes.items():
-            asyncio.run(fill(home, count))
-        print(f"{given.count} missions brought to their question in {time.perf_counter() - begun:.0f} s")
-        found = {count: measured(home, given.seconds) for count, home in homes.items()}
-    print(f"{'missions that wait':<20}{'MB':>8}{'above idle':>12}{'processor, quiet':>18}{'others write':>14}")
-    for count, told in found.items():
-        above = told["rss_mb"] - found[0]["rss_mb"]  # type: ignore[operator]  # numbers of a JSON document
-        quiet, busy = (told["cpu"][weather] for weather in ("quiet", "others write"))  # type: ignore[index]  # likewise
-        print(f"{count:<20}{told['rss_mb']:>8.1f}{above:>12.1f}{quiet:>17.2%}{busy:>14.2%}")
+def run(told: Order) -> dict[str, Any]:
+    empty, full = told.folder / "empty", told.folder / "full"
+    asyncio.run(fill(empty, 0))
+    begun, cpu = time.perf_counter(), time.process_time()
+    asyncio.run(fill(full, told.missions))
+    filled, filled_cpu = time.perf_counter() - begun, time.process_time() - cpu
+    idle, waiting = waited(empty, told.steps), waited(full, told.steps)
+    return {
+        "missions": told.missions,
+        "fill_seconds": filled,
+        "fill_cpu_seconds": filled_cpu,
+        "above_idle_mb": waiting["mb"] - idle["mb"],
+        "cores": waiting["cores"],
+        "idle": idle,
+        "waiting": waiting,
+        "versions": {"remit": version("remit")},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] in ("wait", "disturb"):
+        asyncio.run({"wait": wait, "disturb": disturb}[sys.argv[1]](Path(sys.argv[2]), float(sys.argv[3])))
+    else:
+        with order() as given:
+            answer(run(given))
