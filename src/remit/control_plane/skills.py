@@ -147,6 +147,11 @@ class Skills:
         stream = StreamId(f"mission/{standing.mission}")
         return bool(await self.core.store.read(stream, after=standing.version, limit=1))
 
+    def hears(self, identity: AgentIdentity) -> bool:
+        """True while what this token may see is told to whoever holds it: it lives and was not revoked."""
+        now_us, revoked = self.core.now_us, self.core.authenticator.view.revocations
+        return now_us < identity.expires_at_us and revoked.covering(identity) is None
+
     async def cancel(self, identity: AgentIdentity, agent: str, mission: str) -> None:
         """Take no new work in a mission that this agent asked for.
 

@@ -72,13 +72,13 @@ class Clerk(AgentExecutor):
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
 
-def a_card(url, *, binding="JSONRPC", version="1.0", skills=("orders.find", "orders.write")):
+def a_card(url, *, binding="JSONRPC", version="1.0", streaming=False, skills=("orders.find", "orders.write")):
     return AgentCard(
         name="Clerk",
         description="Keeps orders.",
         version="1.0.0",
         supported_interfaces=[AgentInterface(url=url, protocol_binding=binding, protocol_version=version)],
-        capabilities=AgentCapabilities(streaming=False),
+        capabilities=AgentCapabilities(streaming=streaming),
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain"],
         skills=[
@@ -110,13 +110,13 @@ def an_app(clerk, card, *, token=None):
 
 
 @contextmanager
-def serving(clerk=None, *, path="/a2a", token=None, **card):
+def serving(clerk=None, *, path="/a2a", token=None, around=lambda app: app, **card):
     """The address of the agent's card."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     described = a_card(f"http://127.0.0.1:{port}{path}", **card)
-    with served(an_app(clerk or Clerk(), described, token=token), port) as server:
+    with served(around(an_app(clerk or Clerk(), described, token=token)), port) as server:
         yield f"{server.url}/.well-known/agent-card.json"
 
 

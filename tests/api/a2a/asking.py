@@ -10,12 +10,12 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 
 @asynccontextmanager
-async def client_of(house, agent="planner", token=None):
+async def client_of(house, agent="planner", token=None, *, streaming=False):
     """A client that has read the agent's card."""
     headers = {"authorization": f"Bearer {token or await house.token()}"}
     async with httpx.AsyncClient(headers=headers, timeout=30) as http:
         card = await A2ACardResolver(http, f"{house.url}/a2a/{agent}").get_agent_card()
-        yield ClientFactory(ClientConfig(streaming=False, httpx_client=http)).create(card)
+        yield ClientFactory(ClientConfig(streaming=streaming, httpx_client=http)).create(card)
 
 
 def a_message(data, *, name="m-1", skill="plan", ancestry=(), at_once=False):

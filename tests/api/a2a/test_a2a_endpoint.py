@@ -153,18 +153,6 @@ def test_a_tool_that_the_token_does_not_name_is_refused_to_the_skill(tmp_path):
     assert "mission_grant" in task.status.message.parts[0].text
 
 
-def test_streaming_is_answered_with_the_protocols_own_error(tmp_path):
-    async def work(house):
-        async with house.http() as client:
-            body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage"}
-            message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"data": BELOW}]}
-            return await client.post(
-                "/a2a/planner", json={**body, "params": {"message": message}}, headers={"a2a-version": "1.0"}
-            )
-
-    assert told(tmp_path, work).json()["error"]["code"] == -32004
-
-
 PRICED = COMPANY.replace("directory: true}", 'directory: true, cost: {amount: "0.30", currency: USD}}')
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,6 +27,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from remit.adapters.a2a import answers
 from remit.adapters.a2a.card import BINDINGS
+from remit.adapters.a2a.heard import Heard
 from remit.adapters.egress import outcome_of
 from remit.errors import CredentialRefused, ToolUnavailable, ToolUnreachable
 from remit.gateway.transport import ToolResult
@@ -50,8 +51,9 @@ class Session:
     """One agent under one card."""
 
     def __init__(self, card: AgentCard, client: httpx.AsyncClient) -> None:
+        # The library streams where the card says that the agent does, and else asks for an answer at once.
         config = ClientConfig(
-            streaming=False, polling=True, httpx_client=client, supported_protocol_bindings=list(BINDINGS)
+            streaming=True, polling=True, httpx_client=client, supported_protocol_bindings=list(BINDINGS)
         )
         self.card = card
         self._host = urlsplit(card.supported_interfaces[0].url).hostname or ""
@@ -64,36 +66,49 @@ class Session:
             ToolUnavailable: it was not taken.
             ToolUnreachable: there was no answer in form or in time; the task, if there is one, was told to end.
         """
-        task: Task | None = None
+        heard = Heard()
         try:
             async with asyncio.timeout(seconds):
-                first = await self._sent(message)
-                if first.HasField("message"):
-                    return answers.of_message(first.message)
-                task = first.task
-                return answers.of_task(await self._followed(task))
+                await self._listen(message, heard)
+                if heard.message is not None:
+                    return answers.of_message(heard.message)
+                assert heard.task is not None
+                return answers.of_task(await self._followed(heard.task))
         except TimeoutError:
-            ended = await self._ended(task)
+            ended = await self._ended(heard.task)
             raise ToolUnreachable(f"The agent was not done in {seconds:g} seconds{ended}.", rule="timeout") from None
         except asyncio.CancelledError:
             # The caller is gone; the time that this takes is bounded.
-            await asyncio.shield(asyncio.ensure_future(self._ended(task)))
+            await asyncio.shield(asyncio.ensure_future(self._ended(heard.task)))
             raise
         except SaidNo as no:
             return ToolResult(None, error=str(no))
 
-    async def _sent(self, message: Message) -> StreamResponse:
+    async def _listen(self, message: Message, heard: Heard) -> None:
+        """Send the message, and hear what comes of it for as long as the agent tells by itself.
+
+        Raises:
+            ToolUnavailable, ToolUnreachable, SaidNo: nothing came of it that could be followed.
+        """
         configuration = SendMessageConfiguration(
             return_immediately=True, accepted_output_modes=["text/plain", "application/json"]
         )
         request = SendMessageRequest(message=message, configuration=configuration)
 
-        async def first() -> StreamResponse:
-            async for response in self._client.send_message(request, context=ClientCallContext()):
-                return response
-            raise ValueError("no answer")
-
-        return await self._in_form(first())
+        stream = cast("AsyncGenerator[StreamResponse]", self._client.send_message(request, context=ClientCallContext()))
+        try:
+            while (told := await self._in_form(anext(stream, None))) is not None:
+                heard.take(told)
+                if heard.settled:
+                    return
+        except (ToolUnreachable, SaidNo):
+            if heard.task is None:
+                raise
+            # The task was taken, and can be looked at: a stream that broke off loses nothing.
+        finally:
+            await stream.aclose()
+        if heard.task is None:
+            raise ToolUnreachable(f"{self._host} answered nothing.", rule="not_in_form")
 
     async def _followed(self, task: Task) -> Task:
         """Look at a task until it has ended or waits."""

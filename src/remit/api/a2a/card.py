@@ -46,7 +46,7 @@ def card_of(version: AgentVersion, url: str) -> dict[str, Any]:
                 protocol_version=PROTOCOL_VERSION_CURRENT,
             )
         ],
-        capabilities=AgentCapabilities(streaming=False, push_notifications=False, extensions=[schemas]),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=False, extensions=[schemas]),
         security_schemes={
             _BEARER: SecurityScheme(
                 http_auth_security_scheme=HTTPAuthSecurityScheme(

@@ -1,12 +1,12 @@
 """Messages and tasks of the protocol, as asking for a skill and looking at a mission."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from a2a.server.context import ServerCallContext
 from a2a.server.routes.common import DefaultServerCallContextBuilder
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
-from a2a.types import CancelTaskRequest, GetTaskRequest, SendMessageRequest, Task
+from a2a.types import CancelTaskRequest, GetTaskRequest, SendMessageRequest, SubscribeToTaskRequest, Task
 from a2a.utils.errors import (
     A2AError,
     InternalError,
@@ -14,10 +14,12 @@ from a2a.utils.errors import (
     InvalidRequestError,
     TaskNotCancelableError,
     TaskNotFoundError,
+    UnsupportedOperationError,
 )
 from starlette.requests import Request
 from starlette.responses import Response
 
+from remit.api.a2a.streams import Event, Streams
 from remit.api.a2a.unbuilt import Unbuilt
 from remit.api.a2a.wire import ENDED, WAITING, task_of, wanted_of
 from remit.api.entering import Arrived
@@ -58,6 +60,31 @@ class _Handler(Unbuilt):
 
     def __init__(self, skills: Skills) -> None:
         self._skills = skills
+        self._streams = Streams(skills)
+
+    async def on_message_send_stream(
+        self, params: SendMessageRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Event]:
+        arrived, agent = _who(context)
+        task = params.message.task_id
+        try:
+            mission = task or await self._skills.ask(arrived.identity, arrived.session, wanted_of(agent, params))
+            async for event in self._streams.of(arrived, agent, mission, past_waiting=False):
+                yield event
+        except RemitError as no:
+            raise _told(no, about_task=bool(task)) from None
+
+    async def on_subscribe_to_task(
+        self, params: SubscribeToTaskRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Event]:
+        arrived, agent = _who(context)
+        try:
+            if task_of(await self._skills.look(arrived.identity, agent, params.id)).status.state in ENDED:
+                raise UnsupportedOperationError("The task has ended; look at it with GetTask.")
+            async for event in self._streams.of(arrived, agent, params.id, past_waiting=True):
+                yield event
+        except RemitError as no:
+            raise _told(no, about_task=True) from None
 
     async def on_message_send(self, params: SendMessageRequest, context: ServerCallContext) -> Task:
         arrived, agent = _who(context)

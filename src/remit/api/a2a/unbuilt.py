@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002 -- the library says what each method is given
 
-from collections.abc import AsyncGenerator
 from typing import Any, NoReturn
 
 from a2a.server.request_handlers.request_handler import RequestHandler
@@ -14,15 +13,7 @@ from a2a.utils.errors import (
 
 
 class Unbuilt(RequestHandler):
-    """Streams, lists of tasks, push notifications and extended cards: none of them is offered."""
-
-    async def on_message_send_stream(self, params: Any, context: Any) -> AsyncGenerator[Any, None]:
-        _no_stream()
-        yield
-
-    async def on_subscribe_to_task(self, params: Any, context: Any) -> AsyncGenerator[Any, None]:
-        _no_stream()
-        yield
+    """Lists of tasks, push notifications and extended cards: none of them is offered."""
 
     async def on_list_tasks(self, params: Any, context: Any) -> NoReturn:
         raise UnsupportedOperationError("Tasks are looked at one by one.")
@@ -41,7 +32,3 @@ class Unbuilt(RequestHandler):
 
     async def on_get_extended_agent_card(self, params: Any, context: Any) -> NoReturn:
         raise ExtendedAgentCardNotConfiguredError
-
-
-def _no_stream() -> NoReturn:
-    raise UnsupportedOperationError("Tasks are not streamed; look at them with GetTask.")
