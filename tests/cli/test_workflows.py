@@ -47,6 +47,44 @@ def test_a_workflow_is_checked_drawn_applied_and_run(home, tmp_path):
     }  # fmt: skip
 
 
+FAMILY = """\
+apiVersion: remit/v1
+kind: Workflow
+name: below
+budget: {amount: "0.10", currency: USD}
+tools: []
+inputs: {type: object}
+steps:
+  sure: {question: {title: "Is it fine below?"}}
+---
+apiVersion: remit/v1
+kind: Workflow
+name: above
+budget: {amount: "1.00", currency: USD}
+tools: []
+inputs: {type: object}
+steps:
+  sub: {workflow: below, with: {}}
+  later: {timer: 1s, after: [sub]}
+"""
+
+
+def test_questions_of_a_mission_below_are_asked_where_the_one_above_is_run(home, tmp_path):
+    file = tmp_path / "family.yaml"
+    file.write_text(FAMILY)
+    assert remit("apply", "-f", file, "--home", home).code == 0
+
+    left = remit("run", "above", "--home", home, "--json").json
+    shown = remit("missions", "show", left["id"], "--home", home)
+    run = remit("run", "above", "--answer", "approve", "--home", home, "--json")
+
+    (asked,) = left["approvals"]
+    assert (left["status"], asked["mission"]) == ("waiting", left["steps"][1]["mission"])
+    assert f"sub waits for the mission {asked['mission']}." in shown.out
+    assert f"approvals show {asked['id']}" in shown.out
+    assert (run.code, run.json["status"]) == (0, "completed")
+
+
 def a_step(name, *after, status=""):
     step = {"id": name, "kind": "tool", "target": "a__b", "after": list(after)}
     return {**step, "each": False, "when": "", "status": status}

@@ -24,7 +24,7 @@ class AnswerBody(Body):
 async def list_approvals(
     plane: Plane,
     by: By,
-    mission: Annotated[str, Query(description="Only this mission's.")] = "",
+    mission: Annotated[str, Query(description="Only of this mission, and of those that its steps began.")] = "",
     answered: Annotated[bool, Query(description="Also those that were answered.")] = False,
 ) -> list[dict[str, Any]]:
     """Questions to people, oldest first."""

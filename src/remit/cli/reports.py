@@ -71,7 +71,7 @@ def _show_parked(screen: Screen, mission: str, parked: Sequence[Mapping[str, Any
                 screen.say(f"{step['id']} waits for the event {step['target']}{until}. To say that it has happened:")
                 screen.say(f"  remit triggers tell {mission} {step['target']} --id ID --body FILE")
             case "workflow":
-                screen.say(f"{step['id']} waits for the mission that it began{until}.")
+                screen.say(f"{step['id']} waits for the mission {step['mission']}{until}.")
             case _:
                 screen.say(f"{step['id']} waits{until}.")
     if len(parked) > _PARKED_MAX:

@@ -5,7 +5,7 @@ from typing import Any
 
 from remit.approvals import ApprovalRecord
 from remit.control_plane.core import Core, iso
-from remit.control_plane.seen import missions_seen, require_seen
+from remit.control_plane.seen import family_of, missions_seen, require_seen
 from remit.identity import Principal
 from remit.ids import ApprovalId
 from remit.missions import Given, answer, find_approval
@@ -19,12 +19,15 @@ class Approvals:
     core: Core
 
     async def all(self, by: Principal, *, mission: str = "", answered: bool = False) -> list[dict[str, Any]]:
-        """Open questions (with `answered`: all) of the missions that this person sees, oldest first."""
+        """Open questions (with `answered`: all) of the missions that this person sees, oldest first.
+
+        With `mission`, its own and those of the missions that its steps began.
+        """
         seen = await missions_seen(self.core, by)
+        if mission:
+            seen &= await family_of(self.core, mission)
         records = [ApprovalRecord.from_json(value) for _, value in await self.core.store.records("approval")]
-        wanted = [
-            r for r in records if (answered or not r.verdict) and mission in {"", r.mission} and r.mission in seen
-        ]
+        wanted = [r for r in records if (answered or not r.verdict) and r.mission in seen]
         return [await self._shown(record) for record in sorted(wanted, key=lambda r: (r.asked_at_us, r.step))]
 
     async def show(self, approval: str, by: Principal) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from remit.approvals import ApprovalRecord
 from remit.budgets import mission_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.live import told
-from remit.control_plane.seen import missions_seen, require_seen
+from remit.control_plane.seen import family_of, missions_seen, require_seen
 from remit.errors import NotFound, StreamMoved
 from remit.identity import Principal, Right, require
 from remit.ids import MissionId, StepId, StreamId
@@ -118,7 +118,8 @@ class Missions:
         state = active.state
         assert state.submitted is not None
         balance = await self.core.store.balance(mission_balance(mission))
-        waiting = bool(state.approvals) and not state.ready and not state.running
+        approvals = await self._questions(state)
+        waiting = bool(approvals) and not state.ready and not state.running
         status = "paused" if state.paused else "waiting" if waiting else state.status.value
         uncertain = _uncertain(active)
         return {
@@ -138,10 +139,7 @@ class Missions:
             "undone": list(state.undone),
             "not_undone": [_why_not_undone(state, name) for name in state.not_undone],
             "steps": [await self._step(mission, step, bodies=bodies) for step in _in_order(state)],
-            "approvals": [
-                {"id": approval, "step": asked.proposed[0].id if asked.proposed else asked.step, "rules": asked.rules}
-                for approval, asked in sorted(state.approvals.items())
-            ],
+            "approvals": approvals,
             "budget": {
                 "limit_usd_micros": balance.limit if balance else 0,
                 "used_usd_micros": balance.used if balance else 0,
@@ -177,7 +175,7 @@ class Missions:
         """
         shown = await self.show(mission, by, bodies=True)
         shown["questions"] = {
-            approval["id"]: await self._case(mission, approval["id"]) for approval in shown["approvals"]
+            approval["id"]: await self._case(approval["mission"], approval["id"]) for approval in shown["approvals"]
         }
         workflow = self.core.door.controls.registry.workflow(shown["workflow"])
         if workflow.report is None:
@@ -233,6 +231,27 @@ class Missions:
     async def _load(self, mission: str) -> ActiveMission:
         return await ActiveMission.load(MissionId(mission), self.core.store, self.core.door.vault)
 
+    async def _questions(self, state: MissionState) -> list[dict[str, Any]]:
+        """What people are asked in the mission, and in those that its steps began."""
+        found = [
+            {
+                "id": approval,
+                "mission": state.id,
+                "step": asked.proposed[0].id if asked.proposed else asked.step,
+                "rules": asked.rules,
+            }
+            for approval, asked in sorted(state.approvals.items())
+        ]
+        if state.children:
+            family = await family_of(self.core, state.id)
+            records = [ApprovalRecord.from_json(value) for _, value in await self.core.store.records("approval")]
+            found += [
+                {"id": record.id, "mission": record.mission, "step": record.step, "rules": record.rules}
+                for record in records
+                if record.mission in family and record.mission != state.id and not record.verdict
+            ]
+        return found
+
     async def _step(self, mission: str, held: StepState, *, bodies: bool) -> dict[str, Any]:
         step = held.step
         shown: dict[str, Any] = {
@@ -245,6 +264,7 @@ class Missions:
             "agent": held.agent,
             "after": list(step.after),
             "until": iso(_until_us(held)),
+            "mission": held.child,
             "code": held.code,
             "rules": list(held.rules),
             "detail": held.detail,

@@ -38,6 +38,19 @@ async def require_seen(core: Core, mission: str, by: Principal) -> None:
     )
 
 
+async def family_of(core: Core, mission: str) -> frozenset[str]:
+    """A mission and all that its steps began, at whatever depth."""
+    began: dict[str, list[str]] = {}
+    for one, told in await core.store.records("mission"):
+        began.setdefault(told.get("parent", ""), []).append(one)
+    found, left = {mission}, [mission]
+    while left:
+        below = [one for one in began.get(left.pop(), []) if one not in found]
+        found.update(below)
+        left += below
+    return frozenset(found)
+
+
 def _own(principal: str, by: Principal) -> bool:
     return by.active and principal == by.id
 

@@ -285,5 +285,6 @@ class Advancer:
             "priority": state.submitted.priority,
             # Where its stream stood: where it goes further, there is something to do; else it need not be read.
             "version": state.version,
+            **({"parent": state.submitted.parent} if state.submitted.parent else {}),
         }
         await self._write(mission, PutRecord("mission", mission.id, listed))
