@@ -1,15 +1,19 @@
 """Several servers on one home: an agent outside works through all of them at once, and one of them is killed."""
 
 import asyncio
+import json
 import time
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from starlette.requests import Request as Request_
+from starlette.responses import Response
 from tests.adapters.database_servers import PostgresServer
 from tests.adapters.temporal_server import TemporalServer
-from tests.processes.a_cluster import BOUND_SECONDS, ACluster
+from tests.processes.a_cluster import BOUND_SECONDS, ACluster, until
 
+from remit.api.serve import listening
 from remit.bootstrap import current_principal
 from remit.identity import Request, RequestSigner, Wish, sign
 
@@ -197,5 +201,61 @@ def test_a_signed_request_that_one_server_took_is_taken_by_no_other(cluster):
                 addresses.reverse()
 
         assert codes == ["approval_pending", "signature_replayed", "signature_replayed", "signature_replayed"] * 2
+
+    told(cluster, story)
+
+
+class Receiver:
+    """A webhook of others."""
+
+    def __init__(self):
+        self.got = []
+
+    async def __call__(self, scope, receive, send):
+        request = Request_(scope, receive)
+        told = json.loads(await request.body())
+        self.got.append((told["mission"], request.headers["webhook-id"]))
+        await Response(status_code=200)(scope, receive, send)
+
+
+_SUBSCRIPTION = """\
+apiVersion: remit/v1
+kind: Subscription
+name: others
+events: [mission.submitted]
+to: {webhook: {url: "%s/events", secret: "file:hook.secret", network: {allow: [127.0.0.1]}}}
+"""
+
+
+def test_one_server_tells_a_subscription_and_another_goes_on_when_it_is_killed(cluster):
+    async def story(plane):
+        by, receiver = current_principal(plane), Receiver()
+        (cluster.home / "hook.secret").write_text("whsec_" + "QUJD" * 8)
+
+        async def submit(number):
+            return [
+                await plane.missions.submit("erp-pay", {"invoice": f"T-{n}", "seconds": 0}, by) for n in range(number)
+            ]
+
+        async def told(missions):
+            return all(any(one == got for got, _ in receiver.got) for one in missions)
+
+        async with listening(receiver) as address:
+            await plane.resources.apply([("s.yaml", _SUBSCRIPTION % address.url)], by)
+            first = cluster.serve()
+
+            async def held():
+                return await plane.core.store.record("subscription", "others") is not None
+
+            await until(held)
+            cluster.serve()
+            before = await submit(5)
+            await until(lambda: told(before))
+            cluster.kill(first)
+            after = await submit(5)
+            await until(lambda: told(after))
+
+        assert [one for one, _ in receiver.got] == [*before, *after]
+        assert len(set(receiver.got)) == len(receiver.got)
 
     told(cluster, story)

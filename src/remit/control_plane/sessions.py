@@ -28,7 +28,8 @@ class Sessions:
     core: Core
     _open: dict[MissionId, Session] = field(default_factory=dict)
     _beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _by_token: dict[str, str] = field(default_factory=dict)
+    #: The session of each token that came here, and when the token can no longer be alive.
+    _by_token: dict[str, tuple[str, int]] = field(default_factory=dict)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(
@@ -70,23 +71,30 @@ class Sessions:
         Raises:
             RightsExceeded, MissionEnded, NotFound, InvalidInput, HomeBusy, DriverReplaced: as `open` and `of`.
         """
-        mission = identity.mission or self._by_token.get(identity.token)
+        mission = identity.mission or self._of(identity.token)
         if mission is None:
             async with self._opening:
-                mission = self._by_token.get(identity.token) or await self._open_for(identity)
-                self._by_token[identity.token] = mission
+                mission = self._of(identity.token) or await self._open_for(identity)
+                self._by_token[identity.token] = mission, identity.expires_at_us + _GRACE_US
         return await self.of(mission, agent=identity.agent, principal=identity.principal)
 
     async def close_lapsed(self) -> list[str]:
-        """Close the sessions of tokens that can no longer be alive; which ones."""
-        closed = []
+        """Close the sessions of tokens that can no longer be alive; which ones of those that were open here."""
+        now_us = self.core.now_us
+        closed = [mission for mission, ends_us in self._by_token.values() if ends_us < now_us]
+        self._by_token = {token: told for token, told in self._by_token.items() if told[1] >= now_us}
         for token, opened in await self.core.store.records(OWN_SESSIONS):
-            if opened["expires_at_us"] < self.core.now_us:
+            if opened["expires_at_us"] < now_us:
                 await self.close(opened["mission"])
                 await self.core.store.commit(Commit((), (PutRecord(OWN_SESSIONS, token, None),)))
-                self._by_token.pop(token, None)
                 closed.append(opened["mission"])
-        return closed
+        for mission in closed:
+            self._forget(MissionId(mission))  # another process may have closed it
+        return list(dict.fromkeys(closed))
+
+    def _of(self, token: str) -> str | None:
+        told = self._by_token.get(token)
+        return None if told is None else told[0]
 
     async def _open_for(self, identity: AgentIdentity) -> str:
         opened = await self.core.store.record(OWN_SESSIONS, identity.token)

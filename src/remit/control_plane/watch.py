@@ -3,12 +3,16 @@
 import asyncio
 import functools
 import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from remit.control_plane.core import Core
 from remit.control_plane.live import LiveEvents, told
 from remit.control_plane.triggers import Triggers
+from remit.drivers import duty_lease
+from remit.errors import DriverReplaced
 from remit.gateway import micros_of
 from remit.ids import MissionId
 from remit.ledger import Commit, PutRecord
@@ -18,6 +22,8 @@ from remit.triggers import Consumer, Fate, Incoming, Telling, Told, due_at
 #: Table of the store: up to which instant each schedule was looked at.
 _CLOCK_TABLE = "trigger-clock"
 _LOOK_SECONDS = 1.0
+#: The duty of whoever looks at the clock.
+_CLOCK = "clock"
 _FORGET_EVERY_LOOKS = 600
 
 
@@ -26,13 +32,15 @@ class _Worker:
     """What reads one trigger's stream, or tells one subscription's events."""
 
     of: Trigger | Subscription
+    #: The epoch under which it works, where processes take turns.
+    epoch: int
     stop: asyncio.Event
     task: asyncio.Task[None]
 
 
 @dataclass(slots=True)
 class Watch:
-    """Reads, looks and tells, for the one process that drives the home."""
+    """Reads, looks and tells: in the one process that drives the home, or each by whichever has that duty."""
 
     core: Core
     triggers: Triggers
@@ -47,17 +55,25 @@ class Watch:
         looks = 0
         try:
             while not stop.is_set():
-                await self._follow()
-                await self.look_at_the_clock()
-                if looks % _FORGET_EVERY_LOOKS == 0:
-                    await self.triggers.intake.forget()
+                duties = await self._duties()
+                await self._follow(duties)
+                if _CLOCK in duties:
+                    await self.look_at_the_clock(duties[_CLOCK])
+                    if looks % _FORGET_EVERY_LOOKS == 0:
+                        await self.triggers.intake.forget()
                 looks += 1
                 await _until(stop, _LOOK_SECONDS)
         finally:
             await self._end(list(self._workers))
 
-    async def look_at_the_clock(self) -> None:
+    async def look_at_the_clock(self, epoch: int = 0) -> None:
         """Take the instants of schedules that have come."""
+        with suppress(DriverReplaced):  # another process looks now
+            await self._look_at_the_clock(((duty_lease(_CLOCK), epoch),) if epoch else ())
+
+    # --- inside
+
+    async def _look_at_the_clock(self, under: tuple[tuple[str, int], ...]) -> None:
         now = self.core.clock.now()
         for trigger in self._active():
             if trigger.schedule is None:
@@ -65,34 +81,48 @@ class Watch:
             form = [trigger.schedule.cron, trigger.schedule.time_zone]
             kept = await self.core.store.record(_CLOCK_TABLE, trigger.name)
             if kept is None or kept["schedule"] != form:
-                await self._keep(trigger, form, now)  # a new schedule begins now
+                await self._keep(trigger, form, now, under)  # a new schedule begins now
                 continue
             found = due_at(trigger.schedule, after=_instant(kept["at_us"]), now=now)
             if found is not None:
                 at = found.astimezone(UTC).isoformat().replace("+00:00", "Z")
                 self._told(trigger, await self.triggers.intake.take(trigger, Incoming(at, {"at": at}, at, {})))
                 # A crash before this takes the instant again, and finds that it was taken.
-                await self._keep(trigger, form, found)
+                await self._keep(trigger, form, found, under)
 
-    # --- inside
+    async def _duties(self) -> dict[str, int]:
+        """What of all that goes on by itself goes on in this process, with the epoch of each; 0 where it is alone."""
+        wanted = (_CLOCK, *self._wanted())
+        duties = self.core.driver.duties
+        return dict.fromkeys(wanted, 0) if duties is None else await duties.of(wanted)
 
-    async def _follow(self) -> None:
-        """Read and tell what the resources say now, and nothing that they do not say any more."""
+    def _wanted(self) -> dict[str, Trigger | Subscription]:
+        """What the resources say now."""
         told = self.core.door.controls.registry.subscriptions.values()
-        wanted: dict[str, Trigger | Subscription] = {
+        return {
             **{f"trigger/{one.name}": one for one in self._active() if one.stream is not None},
             **{f"subscription/{one.name}": one for one in told if one.active},
         }
-        await self._end([name for name, worker in self._workers.items() if wanted.get(name) != worker.of])
+
+    async def _follow(self, duties: Mapping[str, int]) -> None:
+        """Read and tell what the resources say now and this process is to do, and nothing besides."""
+        wanted = {name: one for name, one in self._wanted().items() if name in duties}
+        over = [
+            name
+            for name, worker in self._workers.items()
+            if wanted.get(name) != worker.of or duties.get(name) != worker.epoch
+        ]
+        await self._end(over)
         for name, one in wanted.items():
             if name not in self._workers:
-                self._workers[name] = self._begin(name, one)
+                self._workers[name] = self._begin(name, one, duties[name])
 
-    def _begin(self, name: str, one: Trigger | Subscription) -> _Worker:
-        worker = self._reading(one) if isinstance(one, Trigger) else self._telling(one)
+    def _begin(self, name: str, one: Trigger | Subscription, epoch: int) -> _Worker:
+        under = ((duty_lease(name), epoch),) if epoch else ()
+        worker = self._reading(one) if isinstance(one, Trigger) else self._telling(one, under)
         self.triggers.health[name] = worker.health
         stop = asyncio.Event()
-        return _Worker(one, stop, asyncio.create_task(worker.run(stop)))
+        return _Worker(one, epoch, stop, asyncio.create_task(worker.run(stop)))
 
     def _reading(self, trigger: Trigger) -> Consumer:
         stream, open_inbox = trigger.stream, self.core.open_inbox
@@ -101,12 +131,12 @@ class Watch:
         opening = functools.partial(open_inbox, stream)
         return Consumer(trigger, self.triggers.intake, opening, self._told, self.core.clock, self._jitter)
 
-    def _telling(self, one: Subscription) -> Telling:
+    def _telling(self, one: Subscription, under: tuple[tuple[str, int], ...]) -> Telling:
         core, open_outbox = self.core, self.core.open_outbox
         assert open_outbox is not None, "bootstrap gives the way to others"
         opening = functools.partial(open_outbox, one.to)
         newest = LiveEvents(core).newest
-        return Telling(one, core.store, core.clock, opening, newest, told, self._jitter)
+        return Telling(one, core.store, core.clock, opening, newest, told, self._jitter, under)
 
     async def _end(self, names: list[str]) -> None:
         workers = [self._workers.pop(name) for name in names]
@@ -125,9 +155,9 @@ class Watch:
             for mission in told.missions:
                 self.core.driver.nudge(MissionId(mission))
 
-    async def _keep(self, trigger: Trigger, form: list[str], at: datetime) -> None:
+    async def _keep(self, trigger: Trigger, form: list[str], at: datetime, under: tuple[tuple[str, int], ...]) -> None:
         kept = {"at_us": micros_of(at), "schedule": form}
-        await self.core.store.commit(Commit((), (PutRecord(_CLOCK_TABLE, trigger.name, kept),)))
+        await self.core.store.commit(Commit((), (PutRecord(_CLOCK_TABLE, trigger.name, kept),), also=under))
 
     def _jitter(self) -> float:
         """From names that nobody can foresee, so that many homes do not come back at one instant."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from remit.drivers.driver import load
+from remit.drivers.duties import Duties
 from remit.drivers.left import LeftToDo
 from remit.drivers.presence import Presence
 from remit.drivers.sweep import Sweep
@@ -106,6 +107,7 @@ class ClusterDriver:
     #: What the record says is left to do; kept by the one process that sweeps.
     left: LeftToDo = field(init=False)
     presence: Presence = field(init=False)
+    duties: Duties = field(init=False)
     _sweep: Sweep = field(init=False)
     _lookout: asyncio.Task[None] | None = None
     #: When the last look began, by the loop's clock.
@@ -123,6 +125,7 @@ class ClusterDriver:
         door = self.performer.door
         door.lease_of, door.session_lease_of = lease_of, session_lease_of
         door.fence_session, door.member = self._fence_session, self.presence.name
+        self.duties = Duties(self.store, self.presence, self.holder)
         self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left)
 
     @property

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from remit.drivers.duties import Duties
 from remit.errors import FactExists
 from remit.gateway import Door
 from remit.ids import MissionId
@@ -43,6 +44,11 @@ class Driver(Protocol):
     @property
     def company(self) -> Company | None:
         """The other processes through which an agent may work in one session; None where there are none."""
+        ...
+
+    @property
+    def duties(self) -> Duties | None:
+        """What one process of the home does for all; None where there is one process."""
         ...
 
     def nudge(self, mission: MissionId) -> None:

@@ -96,6 +96,10 @@ class EmbeddedDriver:
         """No other process takes calls."""
 
     @property
+    def duties(self) -> None:
+        """It does all."""
+
+    @property
     def advancer(self) -> Advancer:
         """The advancer under this driver's epoch."""
         assert self._advancer is not None, "take_over comes first"

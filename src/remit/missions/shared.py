@@ -8,7 +8,7 @@ carries are left to it while it lives, and settled as after a crash once it does
 import asyncio
 import logging
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 from remit.errors import DriverReplaced, FactExists, RemitError
 from remit.gateway import Answer, Bounds, Call, Recorded
@@ -113,6 +113,13 @@ class SharedSession(Session):
             self._mine.discard(key)
             if self._is_open(key) != was_open:
                 await self._tell_left(key, None if was_open else True)
+
+    async def close(self, *, failed: str = "", output: Any = None) -> None:
+        """End the step, unless another process has ended it by now."""
+        try:
+            await super().close(failed=failed, output=output)
+        except FactExists:
+            await self.see()
 
     async def see(self) -> None:
         """Fold what other processes wrote, and settle what those left that have died."""

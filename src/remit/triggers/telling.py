@@ -67,6 +67,8 @@ class Telling:
     told: Callable[[Entry], Mapping[str, Any]]
     #: A number from 0 to 1, another one each time.
     jitter: Callable[[], float]
+    #: Leases with their epochs, without which nothing is told any more.
+    under: tuple[tuple[str, int], ...] = ()
     health: Health = field(default_factory=Health)
     _place: int = -1
     #: Since when the event at hand has been tried.
@@ -129,7 +131,7 @@ class Telling:
         stream = StreamId(f"subscription/{self.subscription.name}")
         payload = {"entry": entry.ref, "code": self.health.code, "failures": self.health.failures}
         draft = Draft(stream, "subscription.given_up", payload, "remit", micros_of(self.clock.now()))
-        await self.store.commit(Commit((draft,), (self._standing(entry.idx),)))
+        await self.store.commit(Commit((draft,), (self._standing(entry.idx),), also=self.under))
         self._place, self._trying_since_us = entry.idx, 0
         return True
 
@@ -142,7 +144,7 @@ class Telling:
 
     async def _stand_at(self, place: int) -> None:
         if place > self._place:
-            await self.store.commit(Commit((), (self._standing(place),)))
+            await self.store.commit(Commit((), (self._standing(place),), also=self.under))
             self._place, self._trying_since_us = place, 0
 
     def _standing(self, place: int) -> PutRecord:
