@@ -579,6 +579,19 @@ class StoreContract(ABC):
 
         self.run(story)
 
+    def test_balances_that_hold_something_are_found_by_prefix(self):
+        async def story(store: Store) -> None:
+            for name in ("mission/b", "mission/a", "mission/c", "tenant/t"):
+                await store.commit(
+                    writes(OpenBalance(name, 10), MoveBalance(name, held=0 if name == "mission/c" else 2))
+                )
+            await store.commit(writes(MoveBalance("mission/b", held=-2, used=1)))
+
+            assert list(await store.holding("mission/")) == ["mission/a"]
+            assert list(await store.holding("")) == ["mission/a", "tenant/t"]
+
+        self.run(story)
+
     def test_a_body_is_stored_once(self):
         async def story(store: Store) -> None:
             await store.commit(writes(PutBlob("m-1", "c", b"first")))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from remit.budgets import mission_balance, tenant_balance
+from remit.budgets import mission_balance
 from remit.drivers.driver import load
 from remit.drivers.turns import Flow, Turns
 from remit.errors import DriverReplaced, RemitError, StoreUnreachable
@@ -213,13 +213,8 @@ class EmbeddedDriver:
                 self._wake_at(MissionId(mission), told.get("wake_at_us"))
             else:
                 left.add(mission)
-        if await self._held(tenant_balance(self.performer.door.tenant)):
-            left |= {mission for mission in listed if await self._held(mission_balance(mission))}
-        return left
-
-    async def _held(self, balance: str) -> int:
-        found = await self.store.balance(balance)
-        return found.held if found is not None else 0
+        own = mission_balance("")
+        return left | (listed.keys() & {name.removeprefix(own) for name in await self.store.holding(own)})
 
     def nudge(self, mission: MissionId) -> None:
         """Something happened to this mission: look at it now."""

@@ -143,6 +143,10 @@ class Records(Protocol):
         """A balance, or None where none was opened."""
         ...
 
+    async def holding(self, prefix: str) -> Sequence[str]:
+        """The names of the balances that start with `prefix` and hold something, in their order."""
+        ...
+
 
 class Lease(Protocol):
     """Who drives."""

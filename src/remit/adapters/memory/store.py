@@ -105,6 +105,10 @@ class MemoryStore:
         """A balance."""
         return self._balances.get(name)
 
+    async def holding(self, prefix: str) -> Sequence[str]:
+        """Balances that hold something."""
+        return sorted(name for name, known in self._balances.items() if name.startswith(prefix) and known.held)
+
     async def take(self, holder: str, lease: str = HOME_LEASE) -> int:  # noqa: ARG002 -- nobody else can look into this process
         """Take the lease."""
         self._epochs[lease] = epoch = self.epoch(lease) + 1

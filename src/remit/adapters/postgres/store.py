@@ -149,6 +149,11 @@ class PostgresStore:
         found = await self._rows(query, self.tenant, name)
         return Balance(*found[0]) if found else None
 
+    async def holding(self, prefix: str) -> Sequence[str]:
+        """Balances that hold something."""
+        query = "SELECT name FROM balance WHERE tenant = %s AND name >= %s AND name < %s AND held > 0 ORDER BY name"
+        return [name for (name,) in await self._rows(query, self.tenant, prefix, after_prefix(prefix))]
+
     # --- Lease
 
     async def take(self, holder: str, lease: str = HOME_LEASE) -> int:

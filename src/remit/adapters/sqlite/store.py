@@ -134,6 +134,11 @@ class SqliteStore:
         rows = self._rows("SELECT name, lim, used, held FROM balance WHERE name = ?", (name,))
         return Balance(*rows[0]) if rows else None
 
+    async def holding(self, prefix: str) -> Sequence[str]:
+        """Balances that hold something."""
+        query = "SELECT name FROM balance WHERE name >= ? AND name < ? AND held > 0 ORDER BY name"
+        return [name for (name,) in self._rows(query, (prefix, after_prefix(prefix)))]
+
     # --- Lease
 
     async def take(self, holder: str, lease: str = HOME_LEASE) -> int:
