@@ -6,6 +6,7 @@ from typing import Any
 from remit.approvals import ApprovalRecord
 from remit.control_plane.core import Core, iso
 from remit.control_plane.seen import family_of, missions_seen, require_seen
+from remit.control_plane.unhurried import unhurried
 from remit.identity import Principal
 from remit.ids import ApprovalId
 from remit.missions import Given, answer, find_approval
@@ -26,9 +27,11 @@ class Approvals:
         seen = await missions_seen(self.core, by)
         if mission:
             seen &= await family_of(self.core, mission)
-        records = [ApprovalRecord.from_json(value) for _, value in await self.core.store.records("approval")]
+        listed = unhurried(await self.core.store.records("approval"))
+        records = [ApprovalRecord.from_json(value) async for _, value in listed]
         wanted = [r for r in records if (answered or not r.verdict) and r.mission in seen]
-        return [await self._shown(record) for record in sorted(wanted, key=lambda r: (r.asked_at_us, r.step))]
+        in_order = sorted(wanted, key=lambda r: (r.asked_at_us, r.step))
+        return [await self._shown(record) async for record in unhurried(in_order)]
 
     async def show(self, approval: str, by: Principal) -> dict[str, Any]:
         """One question with its whole case: action, reasons, evidence, and what each answer does.

@@ -11,6 +11,7 @@ from remit.budgets import mission_balance
 from remit.control_plane.core import Core, iso
 from remit.control_plane.live import told
 from remit.control_plane.seen import family_of, missions_seen, require_seen
+from remit.control_plane.unhurried import unhurried
 from remit.errors import NotFound, StreamMoved
 from remit.identity import Principal, Right, require
 from remit.ids import MissionId, StepId, StreamId
@@ -90,7 +91,7 @@ class Missions:
                 "submitted_at": iso(listed["submitted_at_us"]),
                 "ended_at": iso(listed.get("ended_at_us", 0)),
             }
-            for mission, listed in await self.core.store.records("mission")
+            async for mission, listed in unhurried(await self.core.store.records("mission"))
             if mission in seen
         ]
 

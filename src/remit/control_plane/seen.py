@@ -6,6 +6,7 @@ ledger sees all. What a mission read and wrote stands in sealed bodies, so each 
 
 from remit.approvals import ApprovalRecord
 from remit.control_plane.core import Core
+from remit.control_plane.unhurried import unhurried
 from remit.errors import NotFound, RightsExceeded
 from remit.identity import Principal, Right, rights_of
 
@@ -57,5 +58,6 @@ def _own(principal: str, by: Principal) -> bool:
 
 async def _asked_of(core: Core, by: Principal) -> frozenset[str]:
     """Missions with a question that this person may answer, or might have answered."""
-    records = [ApprovalRecord.from_json(value) for _, value in await core.store.records("approval")]
+    listed = unhurried(await core.store.records("approval"))
+    records = [ApprovalRecord.from_json(value) async for _, value in listed]
     return frozenset(record.mission for record in records if record.may_be_answered_by(by))
