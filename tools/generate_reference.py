@@ -68,6 +68,8 @@ OTHER_KINDS = (
     ("halt.lifted", "halts", "A halt is over.", "scope"),
     ("token.issued", "tenant", "An agent was given a token; its text is nowhere.",
      "token, subject, chain, parents, expires_at_us, key, jkt"),
+    ("skill.handed", "tenant", "Work was handed to this home by others that have signed how it came.",
+     "skill, agent, mission, parent, hops"),
     ("skill.refused", "tenant", "An agent outside asked for a skill, and no mission was begun.",
      "skill, agent, code, rule, chain, parent"),
     ("token.rotated", "tenant", "A new key signs tokens from here on.", "key, epoch"),

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -44,8 +45,9 @@ from remit.errors import (
     PolicyStale,
     RightsExceeded,
 )
-from remit.gateway import Admission, Controls, Door, Transport, micros_of
-from remit.identity import Behalf, Principal, SubjectKey
+from remit.gateway import Admission, Controls, Door, Transport, came_with, micros_of
+from remit.gateway.transport import Handed
+from remit.identity import Behalf, HopKey, Principal, SubjectKey
 from remit.ids import DEFAULT_TENANT
 from remit.ledger import Store
 from remit.ledger.copying import Told
@@ -170,6 +172,7 @@ async def open_home(
     empty = Controls(Registry(), PolicySet.compile([], None, frozenset()))
     transports: dict[str, Transport] = {}
     door = Door(empty, store, vault, transports, clock, Admission(clock), DEFAULT_TENANT)
+    door.came_with = lambda above: came_with(store, above)
     if (home / _SIDECAR_MARK).is_file():
         door.check_open = _only_beside
     performer = Performer(door, clock, ids, load_agent)
@@ -400,7 +403,7 @@ def _connect(source: ToolSource, settings: Settings, clock: Clock, secrets: Secr
         return _sql(source, source.sql, settings, clock, secrets)
     if source.command is not None:
         return _started(source, source.command, settings, secrets)
-    return _reached(source, settings, secrets)
+    return _reached(source, settings, clock, secrets)
 
 
 def _started(source: ToolSource, given: tuple[str, ...], settings: Settings, secrets: Secrets) -> Transport:
@@ -424,7 +427,27 @@ def _started(source: ToolSource, given: tuple[str, ...], settings: Settings, sec
     )
 
 
-def _reached(source: ToolSource, settings: Settings, secrets: Secrets) -> Transport:
+def _signing(settings: Settings, clock: Clock) -> Callable[[Handed, str, str], str]:
+    """Signs with the home's key what is handed on; the key is made when it is first needed."""
+
+    @cache
+    def key() -> HopKey:
+        return HopKey.of(KeyFolder(settings.home / "keys" / "tokens"))
+
+    def sign(handed: Handed, message: str, audience: str) -> str:
+        return key().sign(
+            handed.ancestry,
+            before=handed.hops,
+            agent=handed.agent,
+            message=message,
+            audience=audience,
+            now_us=micros_of(clock.now()),
+        )
+
+    return sign
+
+
+def _reached(source: ToolSource, settings: Settings, clock: Clock, secrets: Secrets) -> Transport:
     """The transport of a source at an address; what speaks its protocol is imported only where there is one."""
     from remit.adapters.egress import EgressClient, EgressTransport  # noqa: PLC0415 -- as said
 
@@ -443,7 +466,8 @@ def _reached(source: ToolSource, settings: Settings, secrets: Secrets) -> Transp
     if source.a2a is not None:
         from remit.adapters.a2a import A2aTransport  # noqa: PLC0415 -- as said
 
-        return A2aTransport(source.name, source.a2a, egress_of(source, secrets), EgressTransport(source.network))
+        calls, documents = egress_of(source, secrets), EgressTransport(source.network)
+        return A2aTransport(source.name, source.a2a, calls, documents, sign=_signing(settings, clock))
     assert source.models is not None
     return _models(source, secrets)
 

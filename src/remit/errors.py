@@ -451,6 +451,13 @@ class SidecarUnknown(NotAuthentic):
     hint = "Enrol one with `remit sidecars enrol`, and start `remit sidecar` with the token file that it writes."
 
 
+class AncestryForged(Refusal):
+    """How the work came here is not what those who handed it on have signed."""
+
+    code = "ancestry_forged"
+    hint = "Who hands work on passes `remit/ancestry` and `remit/delegation` as they came, with its own added."
+
+
 class DelegationWidened(Refusal):
     """A token may only pass on less than was given."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import jsonschema_rs
@@ -12,6 +12,7 @@ from remit.budgets import CURRENCY, mission_balance, token_balance
 from remit.control_plane.core import Core
 from remit.control_plane.missions import Missions
 from remit.errors import (
+    AncestryForged,
     BudgetExhausted,
     DelegationWidened,
     Halted,
@@ -24,7 +25,7 @@ from remit.errors import (
     UnknownSkill,
 )
 from remit.gateway import check_recursion, place_of
-from remit.identity import AgentIdentity
+from remit.identity import AgentIdentity, Hop, HopKey, read_hops
 from remit.ids import MissionId, StreamId
 from remit.ledger import Commit, Draft
 from remit.missions import ASKED, ActiveMission, Asked, MissionStatus, Session, StepStatus, submit_asked
@@ -50,6 +51,10 @@ class Wanted:
     context: str = ""
     #: The skills above it as they were told, the outermost first.
     ancestry: tuple[str, ...] = ()
+    #: What the homes on the way here have signed of that; none where nobody did.
+    hops: tuple[str, ...] = ()
+    #: The host at which it was asked.
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Skills:
         except Refusal as no:
             await self._record_refusal(identity, session, version, skill, no)
             raise
+        await self._record_hops(identity, session, version, asked)
         person = self.core.door.controls.registry.principal(identity.principal)
         try:
             await submit_asked(self.core.door, self.core.clock, person, asked)
@@ -187,6 +193,7 @@ class Skills:
             raise Halted(f"{halted} stands still.")
         if len(identity.agents) >= _CHAIN_MAX:
             raise DelegationWidened(f"{_CHAIN_MAX} agents stand in the chain already.", rule="delegation_depth")
+        hops = await self._verified(wanted)
         check_recursion(await self._above(identity, skill, wanted), skill, _SAME)
         bounded = identity.budget_usd_micros is not None
         return Asked(
@@ -203,9 +210,33 @@ class Skills:
             token_budget_usd_micros=identity.budget_usd_micros or 0,
             tokens_above=identity.bounded_parents if bounded else (),
             ancestry=wanted.ancestry,
+            hops=wanted.hops,
             reader=core.reader,
-            record={"whose": _whose(identity), "agent": version.name, "context": wanted.context or mission},
+            record={
+                "whose": _whose(identity),
+                "agent": version.name,
+                "context": wanted.context or mission,
+                **({"hops": [asdict(hop) for hop in hops]} if hops else {}),
+            },
         )
+
+    async def _verified(self, wanted: Wanted) -> tuple[Hop, ...]:
+        """Who has signed how the work came here; what stood in this home must have been signed by this home.
+
+        Raises:
+            AncestryForged: somebody has changed it on the way.
+        """
+        if not wanted.hops:
+            return ()
+        core = self.core
+        hops = read_hops(wanted.hops, wanted.ancestry, message=wanted.message, audience=wanted.host, now_us=core.now_us)
+        own = HopKey.of(core.token_keys).home
+        vouched = max((hop.links for hop in hops if hop.home == own), default=0)
+        for link in wanted.ancestry[vouched:]:
+            mission = link.partition("@")[2].partition("/")[0]
+            if mission and await core.store.record("mission", mission) is not None:
+                raise AncestryForged("It names a place of this home that this home did not sign.")
+        return hops
 
     async def _above(self, identity: AgentIdentity, asked: str, wanted: Wanted) -> list[tuple[str, str]]:
         """The skills above, innermost first, each with whether it was asked for what is asked for now."""
@@ -253,6 +284,23 @@ class Skills:
         if limit < 0:
             raise BudgetExhausted("Nothing is left of what the asking agent may spend.")
         return limit
+
+    async def _record_hops(
+        self, identity: AgentIdentity, session: Session, version: AgentVersion, asked: Asked
+    ) -> None:
+        """Which homes have signed how the work came here; what came unsigned is told by nobody but its sender."""
+        hops = asked.record.get("hops")
+        if hops:
+            payload = {
+                "skill": asked.skill,
+                "agent": version.ref,
+                "mission": asked.mission,
+                "parent": session.mission,
+                "hops": hops,
+            }
+            stream = StreamId(f"tenant/{self.core.door.tenant}")
+            draft = Draft(stream, "skill.handed", payload, identity.actor, self.core.now_us)
+            await self.core.store.commit(Commit((draft,)))
 
     async def _record_refusal(
         self, identity: AgentIdentity, session: Session, version: AgentVersion, skill: str, no: Refusal

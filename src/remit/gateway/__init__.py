@@ -4,7 +4,7 @@
 admission and budget, makes it, and puts intent and outcome on record. There is no second road.
 """
 
-from remit.gateway.ancestry import place_of
+from remit.gateway.ancestry import HANDED, came_with, handed_key, place_of
 from remit.gateway.arguments import check_arguments
 from remit.gateway.call import UNBOUND, Bounds, Call, Caller, Interrupted, Leave, Question, Suspended, step_stream
 from remit.gateway.call_log import CallLog, Recorded
@@ -37,6 +37,7 @@ from remit.gateway.transport import (
 from remit.gateway.way import Answer, RunTape, micros_of
 
 __all__ = [
+    "HANDED",
     "HAND_OFFS_MIN",
     "UNBOUND",
     "Admission",
@@ -74,12 +75,14 @@ __all__ = [
     "ToolResult",
     "Transport",
     "Usage",
+    "came_with",
     "check_arguments",
     "check_filters",
     "check_flow",
     "check_hand_offs",
     "check_recursion",
     "halts_stream",
+    "handed_key",
     "leaves",
     "micros_of",
     "place_of",

@@ -9,7 +9,17 @@ from remit.gateway.ancestry import told_outside
 from remit.gateway.call_log import Recorded
 from remit.gateway.limits import Asks
 from remit.gateway.record import settle, write_off
-from remit.gateway.transport import Asker, Checking, Delegating, Recording, Relay, Streaming, ToolResult, Transport
+from remit.gateway.transport import (
+    Asker,
+    Checking,
+    Delegating,
+    Handed,
+    Recording,
+    Relay,
+    Streaming,
+    ToolResult,
+    Transport,
+)
 from remit.gateway.way import Answer, Way, now_us
 from remit.registry import UNLIMITED
 from remit.tools import Tool
@@ -152,7 +162,9 @@ async def _carry(way: Way, transport: Transport, tool: Tool) -> ToolResult:
         if _delegates(type(transport)):
             hand_on = cast("Delegating", transport).delegate
             above = told_outside(door.vault, caller)
-            return await hand_on(tool, call.arguments, idempotency_key=key, ancestry=above)
+            hops = await door.came_with(above)
+            handed = Handed(above, hops, caller.agent)
+            return await hand_on(tool, call.arguments, idempotency_key=key, handed=handed)
         if tool.own and _records(type(transport)):
             return await cast("Recording", transport).record(_asker(way), tool, call.arguments)
         return await transport.call(tool, call.arguments, idempotency_key=key)

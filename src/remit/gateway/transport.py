@@ -205,14 +205,26 @@ class Offering(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """How a call came about: what is told, and signed, to whoever takes the work."""
+
+    #: The skills above the call, the outermost first.
+    ancestry: Sequence[str] = ()
+    #: The hops with which the work came to this home, as the homes before have signed them.
+    hops: Sequence[str] = ()
+    #: `NAME@VERSION` of the agent that hands it on.
+    agent: str = ""
+
+
 @runtime_checkable
 class Delegating(Protocol):
     """A transport whose tools are other agents' skills: work that is handed on knows where it comes from."""
 
     async def delegate(
-        self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, ancestry: Sequence[str]
+        self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, handed: Handed
     ) -> ToolResult:
-        """Call the tool once, as `call` does; `ancestry` are the skills above it, the outermost first."""
+        """Call the tool once, as `call` does, and tell whoever takes the work where it comes from."""
         ...
 
 

@@ -54,6 +54,11 @@ class Answer:
     raw: Mapping[str, Any] | None = None
 
 
+async def unsigned(_above: Sequence[str]) -> tuple[str, ...]:
+    """No hops: the work began here."""
+    return ()
+
+
 @dataclass(slots=True)
 class DoorParts:
     """What the door needs; `controls` is replaced when people change something."""
@@ -84,6 +89,8 @@ class DoorParts:
     check_open: Callable[[], None] = field(default=lambda: None)
     #: False where nobody could answer: what needs a person is refused.
     asks_people: bool = True
+    #: Gives the signed hops with which the work came to this home that stands under these skills.
+    came_with: Callable[[Sequence[str]], Awaitable[tuple[str, ...]]] = unsigned
     #: Balances that were opened; a mission's own is opened when it is submitted, an agent's at its first call.
     opened: set[str] = field(default_factory=set)
 

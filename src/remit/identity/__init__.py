@@ -11,6 +11,7 @@ from remit.identity.authenticate import Authenticator
 from remit.identity.confirmation import ConfirmationKey, RequestSigner
 from remit.identity.delegation import Delegation, Link, LinkKind
 from remit.identity.grants import ToolPattern, covers
+from remit.identity.hops import Hop, HopKey, read_hops
 from remit.identity.issuing import IssuingKey, KeyStorage, TokenView
 from remit.identity.narrowing import Granted, Wish, narrow, within_grant
 from remit.identity.principal import Principal, PrincipalDocument
@@ -40,6 +41,8 @@ __all__ = [
     "ConfirmationKey",
     "Delegation",
     "Granted",
+    "Hop",
+    "HopKey",
     "IssuingKey",
     "KeyStorage",
     "Link",
@@ -61,6 +64,7 @@ __all__ = [
     "covers",
     "issue",
     "narrow",
+    "read_hops",
     "require",
     "rights_of",
     "sign",

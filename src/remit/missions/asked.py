@@ -7,10 +7,10 @@ from typing import Any
 
 from remit.budgets import mission_balance
 from remit.clock import Clock
-from remit.gateway import Door, micros_of
+from remit.gateway import HANDED, Door, handed_key, micros_of
 from remit.identity import Principal, Right, require
 from remit.ids import MissionId
-from remit.ledger import Commit, Draft, OpenBalance, PutRecord
+from remit.ledger import Commit, Draft, OpenBalance, PutRecord, Write
 from remit.missions.active import stream_of
 from remit.missions.decide import Submit, decide
 from remit.missions.events import MissionSubmitted
@@ -50,6 +50,8 @@ class Asked:
     token_budget_usd_micros: int
     tokens_above: tuple[str, ...]
     ancestry: tuple[str, ...]
+    #: The signed hops with which it came; none where nobody signed.
+    hops: tuple[str, ...]
     reader: str
     #: What stands in the table `asked`.
     record: Mapping[str, Any]
@@ -91,11 +93,13 @@ async def submit_asked(door: Door, clock: Clock, by: Principal, asked: Asked) ->
         for decided in decide(MissionState(asked.mission), Submit(event))
     )
     listed = {"workflow": ASKED_WORKFLOW, "principal": by.id, "submitted_at_us": now_us, "status": "working"}
-    writes = (
+    handed = PutRecord(HANDED, handed_key(asked.ancestry), list(asked.hops))
+    writes: tuple[Write, ...] = (
         space,
         body,
         OpenBalance(mission_balance(asked.mission), asked.budget_usd_micros),
         PutRecord("mission", asked.mission, listed),
         PutRecord(ASKED, asked.mission, asked.record),
+        *((handed,) if asked.hops else ()),
     )
     await door.journal.commit(Commit(drafts, writes, expect=((stream, 0),)))

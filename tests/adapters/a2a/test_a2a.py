@@ -9,6 +9,7 @@ from tests.adapters.egress.wire import answer, wire
 
 from remit.adapters.egress import Injector
 from remit.errors import CredentialRefused, EgressRefused, InvalidResource, RemitError, ToolUnavailable, ToolUnreachable
+from remit.gateway.transport import Handed
 from remit.registry import Credential
 from remit.tools import Tool
 
@@ -117,7 +118,7 @@ def test_a_message_carries_text_data_the_skill_and_the_calls_key(card, clerk):
 def test_work_that_is_handed_on_knows_the_skills_above_it(card, clerk):
     async def hand_on(transport):
         chain = ("payables.run", "payables.match")
-        return await transport.delegate(a_tool(), {"text": "find"}, idempotency_key="k", ancestry=chain)
+        return await transport.delegate(a_tool(), {"text": "find"}, idempotency_key="k", handed=Handed(chain))
 
     done(a_transport(card), hand_on)
 

@@ -18,9 +18,11 @@ async def client_of(house, agent="planner", token=None, *, streaming=False):
         yield ClientFactory(ClientConfig(streaming=streaming, httpx_client=http)).create(card)
 
 
-def a_message(data, *, name="m-1", skill="plan", ancestry=(), at_once=False):
+def a_message(data, *, name="m-1", skill="plan", ancestry=(), hops=(), at_once=False):
     message = Message(message_id=name, role=Role.ROLE_USER, parts=[ParseDict({"data": data}, Part())])
     message.metadata.update({"skill": skill, "remit/ancestry": list(ancestry)})
+    if hops:
+        message.metadata.update({"remit/delegation": list(hops)})
     return SendMessageRequest(message=message, configuration=SendMessageConfiguration(return_immediately=at_once))
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 from a2a.client import ClientConfig, ClientFactory
@@ -56,7 +55,10 @@ class Session:
             streaming=True, polling=True, httpx_client=client, supported_protocol_bindings=list(BINDINGS)
         )
         self.card = card
-        self._host = urlsplit(card.supported_interfaces[0].url).hostname or ""
+        place = httpx.URL(card.supported_interfaces[0].url)
+        self._host = place.host
+        #: The host, as requests name it, with its port unless that is the scheme's own.
+        self.audience = place.netloc.decode("ascii")
         self._client = ClientFactory(config).create(card)
 
     async def ask(self, message: Message, *, seconds: float) -> ToolResult:

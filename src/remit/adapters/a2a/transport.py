@@ -1,13 +1,13 @@
 """Carries calls to one agent elsewhere."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from remit.adapters.egress import EgressClient, EgressTransport, httpx_client
 from remit.errors import CredentialRefused, ToolUnavailable
-from remit.gateway.transport import ToolResult
+from remit.gateway.transport import Handed, ToolResult
 from remit.registry import A2aSource
 from remit.tools import Tool
 
@@ -18,10 +18,22 @@ _CARD_SECONDS = 30.0
 _REFUSED = frozenset({401, 403})
 
 
+#: Gives this home's hop for a call: what stands above it, the message's id, and the host that takes it.
+Signing = Callable[[Handed, str, str], str]
+
+
 class A2aTransport:
     """The skills of one agent; its card is read at the first use."""
 
-    def __init__(self, name: str, source: A2aSource, calls: EgressTransport, documents: EgressTransport) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: A2aSource,
+        calls: EgressTransport,
+        documents: EgressTransport,
+        *,
+        sign: Signing | None = None,
+    ) -> None:
         """Describe the source; nothing is fetched yet.
 
         Args:
@@ -29,6 +41,7 @@ class A2aTransport:
             source: its declaration.
             calls: sends its messages, with its credential.
             documents: fetches the card without it, where messages go to another place than that.
+            sign: signs what stands above a call for the agent that takes it; None tells it unsigned.
         """
         self._name = name
         self._source = source
@@ -36,23 +49,28 @@ class A2aTransport:
         self._cards = EgressClient(calls if _beside(source) else documents)
         self._documents = documents
         self._client = httpx_client(calls, seconds=_CARD_SECONDS)
+        self._sign = sign
         self._session: Session | None = None
         self._opening = asyncio.Lock()
         self._closed = False
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str) -> ToolResult:
-        return await self.delegate(tool, arguments, idempotency_key=idempotency_key, ancestry=())
+        return await self.delegate(tool, arguments, idempotency_key=idempotency_key, handed=Handed())
 
     async def delegate(
-        self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, ancestry: Sequence[str]
+        self, tool: Tool, arguments: Mapping[str, Any], *, idempotency_key: str, handed: Handed
     ) -> ToolResult:
-        """Call the skill once, and tell the agent the skills above it, the outermost first."""
+        """Call the skill once, and tell the agent the skills above it, the outermost first, with this home's word."""
         session = await self._opened()
         if not {"text", "data"} & arguments.keys():
             return ToolResult(None, error="invalid_arguments: expected `text` or `data`")
         from remit.adapters.a2a.session import message_of  # noqa: PLC0415 - imported with the session
 
-        metadata = {"skill": tool.local_name, "remit/depth": len(ancestry), "remit/ancestry": list(ancestry)}
+        above = list(handed.ancestry)
+        metadata: dict[str, Any] = {"skill": tool.local_name, "remit/depth": len(above), "remit/ancestry": above}
+        if self._sign is not None:
+            own = await asyncio.to_thread(self._sign, handed, idempotency_key, session.audience)
+            metadata["remit/delegation"] = [*handed.hops, own]
         message = message_of(arguments, key=idempotency_key, metadata=metadata)
         try:
             return await session.ask(message, seconds=tool.timeout_seconds)

@@ -23,7 +23,7 @@ from remit.api.a2a.streams import Event, Streams
 from remit.api.a2a.unbuilt import Unbuilt
 from remit.api.a2a.wire import ENDED, WAITING, task_of, wanted_of
 from remit.api.entering import Arrived
-from remit.control_plane import Skills
+from remit.control_plane import Skills, Wanted
 from remit.errors import Fault, MissionEnded, Misuse, NotFound, RemitError
 from remit.missions import MissionStatus
 
@@ -51,6 +51,7 @@ class _Contexts(DefaultServerCallContextBuilder):
     def build(self, request: Request) -> ServerCallContext:
         context = super().build(request)
         context.state["headers"] = {k: v for k, v in request.headers.items() if k == "a2a-version"}
+        context.state["host"] = request.headers.get("host", "")
         context.state["arrived"], context.state["agent"] = request.state.arrived, request.state.agent
         return context
 
@@ -68,7 +69,7 @@ class _Handler(Unbuilt):
         arrived, agent = _who(context)
         task = params.message.task_id
         try:
-            mission = task or await self._skills.ask(arrived.identity, arrived.session, wanted_of(agent, params))
+            mission = task or await self._skills.ask(arrived.identity, arrived.session, _wanted(agent, params, context))
             async for event in self._streams.of(arrived, agent, mission, past_waiting=False):
                 yield event
         except RemitError as no:
@@ -91,7 +92,7 @@ class _Handler(Unbuilt):
         try:
             mission = params.message.task_id
             if not mission:
-                wanted = wanted_of(agent, params)
+                wanted = _wanted(agent, params, context)
                 mission = await self._skills.ask(arrived.identity, arrived.session, wanted)
             seconds = 0.0 if params.configuration.return_immediately else _WAIT_SECONDS
             return await self._followed(arrived, agent, mission, seconds)
@@ -135,6 +136,10 @@ class _Handler(Unbuilt):
 
 def _who(context: ServerCallContext) -> tuple[Arrived, str]:
     return context.state["arrived"], context.state["agent"]
+
+
+def _wanted(agent: str, params: SendMessageRequest, context: ServerCallContext) -> Wanted:
+    return wanted_of(agent, params, host=context.state["host"])
 
 
 def _told(error: RemitError, *, about_task: bool) -> A2AError:

@@ -20,8 +20,8 @@ ENDED = frozenset(
     }
 )
 WAITING = frozenset({TaskState.TASK_STATE_INPUT_REQUIRED})
-#: Where the message says which skill it is for, and which skills stand above it.
-SKILL, ANCESTRY = "skill", "remit/ancestry"
+#: Where the message says which skill it is for, which skills stand above it, and who has signed that.
+SKILL, ANCESTRY, DELEGATION = "skill", "remit/ancestry", "remit/delegation"
 _NAME_MAX = 200
 _ANCESTRY_MAX = 64
 _LINK = re.compile(r"[^\s@]{1,200}(@[A-Za-z0-9-]{1,100}/[0-9A-Za-z_-]{1,100})?")
@@ -29,8 +29,8 @@ _LINK = re.compile(r"[^\s@]{1,200}(@[A-Za-z0-9-]{1,100}/[0-9A-Za-z_-]{1,100})?")
 _WHOLE_MAX = 2**53
 
 
-def wanted_of(agent: str, request: SendMessageRequest) -> Wanted:
-    """What a message asks for.
+def wanted_of(agent: str, request: SendMessageRequest, *, host: str) -> Wanted:
+    """What a message asks for, as it arrived at this host.
 
     Raises:
         InvalidInput: it has no part that can be read, or its metadata is not in form.
@@ -41,7 +41,14 @@ def wanted_of(agent: str, request: SendMessageRequest) -> Wanted:
     if not isinstance(skill, str) or max(map(len, (skill, message.message_id, message.context_id))) > _NAME_MAX:
         raise InvalidInput(f"A skill, a message's id and a context have at most {_NAME_MAX} characters.")
     return Wanted(
-        agent, skill, _given(message), message.message_id, message.context_id, _ancestry(metadata.get(ANCESTRY, []))
+        agent,
+        skill,
+        _given(message),
+        message.message_id,
+        message.context_id,
+        _ancestry(metadata.get(ANCESTRY, [])),
+        _hops(metadata.get(DELEGATION, [])),
+        host,
     )
 
 
@@ -50,6 +57,12 @@ def _ancestry(told: Any) -> tuple[str, ...]:
         raise InvalidInput(f"`{ANCESTRY}` is a list of at most {_ANCESTRY_MAX} skills.")
     if not all(isinstance(link, str) and _LINK.fullmatch(link) for link in told):
         raise InvalidInput(f"`{ANCESTRY}` names each skill as SKILL or SKILL@PLACE.")
+    return tuple(told)
+
+
+def _hops(told: Any) -> tuple[str, ...]:
+    if not isinstance(told, list) or not all(isinstance(hop, str) and hop.isascii() for hop in told):
+        raise InvalidInput(f"`{DELEGATION}` is a list of signed hops, as text.")
     return tuple(told)
 
 
