@@ -44,7 +44,7 @@ sql:
   {keys}
   limits: {{rows: 200, seconds: 30}}
 tools:
-  pay: {{tier: restricted-write, idempotent: {idempotent}, roles: {{id: $.invoice}}}}
+  pay: {{tier: restricted-write, idempotent: {idempotent}, roles: {{id: $.invoice}}{limits}}}
 ---
 apiVersion: remit/v1
 kind: Agent
@@ -79,13 +79,13 @@ kind: Agent
 name: outside
 version: 1.0.0
 run: {connected: true}
-tools: ["erp__pay", "bare__pay"]
+tools: ["erp__pay", "bare__pay", "till__pay"]
 ---
 apiVersion: remit/v1
 kind: Policy
 name: outside-pays
 agents: [outside]
-tools: ["erp__pay", "bare__pay"]
+tools: ["erp__pay", "bare__pay", "till__pay"]
 ---
 apiVersion: remit/v1
 kind: Workflow
@@ -138,9 +138,11 @@ class ACluster:
             erp.execute(_TABLES)
         await create_home(self.settings)
         url = f"{self.postgres.address}/erp"
-        kept = {"source": "erp", "erp": url, "keys": "keys_table: remit_calls", "idempotent": "true"}
-        bare = {"source": "bare", "erp": url, "keys": "", "idempotent": "false"}
-        files = [(f"{one['source']}.yaml", _FILES.format_map(one)) for one in (kept, bare)]
+        kept = {"erp": url, "keys": "keys_table: remit_calls", "idempotent": "true", "limits": ""}
+        bare = {**kept, "keys": "", "idempotent": "false"}
+        till = {**kept, "limits": ", limits: {concurrent: 1}"}
+        sources = {"erp": kept, "bare": bare, "till": till}
+        files = [(f"{name}.yaml", _FILES.format_map({"source": name, **one})) for name, one in sources.items()]
         async with self.opened() as plane:
             await plane.resources.apply([*files, ("more.yaml", _MORE)], current_principal(plane))
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -80,9 +81,9 @@ class Agent:
 
 
 @asynccontextmanager
-async def an_agent(plane, addresses):
+async def an_agent(plane, addresses, invoices=_INVOICES):
     by = current_principal(plane)
-    session = await plane.sessions.open("outside", by, inputs={"invoices": _INVOICES})
+    session = await plane.sessions.open("outside", by, inputs={"invoices": invoices})
     issued = await plane.tokens.issue("outside", by.id, by, Wish(mission=session.mission, seconds=900))
     async with httpx.AsyncClient(timeout=BOUND_SECONDS) as http:
         yield Agent(http, issued["token"], addresses), session.mission
@@ -173,7 +174,11 @@ def test_a_client_that_shook_hands_with_one_server_is_known_to_the_other(cluster
             session = {"mcp-session-id": shaken.headers["mcp-session-id"]}
             for address in (two, one, two):
                 listed = await post(address, {"id": 2, "method": "tools/list"}, **session)
-                assert {tool["name"] for tool in listed.json()["result"]["tools"]} == {"erp__pay", "bare__pay"}
+                assert {tool["name"] for tool in listed.json()["result"]["tools"]} == {
+                    "erp__pay",
+                    "bare__pay",
+                    "till__pay",
+                }
             forged = {"mcp-session-id": session["mcp-session-id"][:-1] + "x"}
             assert (await post(two, {"id": 3, "method": "tools/list"}, **forged)).status_code == 404
 
@@ -201,6 +206,31 @@ def test_a_signed_request_that_one_server_took_is_taken_by_no_other(cluster):
                 addresses.reverse()
 
         assert codes == ["approval_pending", "signature_replayed", "signature_replayed", "signature_replayed"] * 2
+
+    told(cluster, story)
+
+
+def test_calls_that_may_not_be_made_at_once_are_not_through_two_servers_and_go_on_when_one_is_killed(cluster):
+    async def story(plane):
+        (first, one), (_, two) = two_servers(cluster)
+        invoices = [f"C-{n}" for n in range(8)]
+        async with an_agent(plane, [one, two], invoices) as (agent, _):
+            answers = await asyncio.gather(*(agent.pay(one, source="till", seconds=0.3) for one in invoices[:6]))
+            assert [answer.status_code for answer in answers] == [200] * 6, [answer.text for answer in answers]
+            with cluster.erp() as erp:
+                query = "SELECT made_at FROM payments WHERE invoice LIKE 'C-%' ORDER BY made_at"
+                began = [at.timestamp() for (at,) in erp.execute(query).fetchall()]
+            assert all(after - before >= 0.3 for before, after in pairwise(began))
+
+            only = Agent(agent.http, agent.headers["authorization"].removeprefix("Bearer "), [one])
+            under_way = asyncio.create_task(only.pay(invoices[6], source="till", seconds=60))
+            while len(await plane.core.store.records("places")) < 1:
+                await asyncio.sleep(0.05)
+            cluster.kill(first)
+            with pytest.raises(AssertionError):
+                await under_way
+            answer = await agent.pay(invoices[7], source="till")
+            assert answer.status_code == 200, answer.text
 
     told(cluster, story)
 

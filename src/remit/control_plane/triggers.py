@@ -87,7 +87,11 @@ class Triggers:
         except Forged as forged:
             self._working.forged[trigger.name, forged.why] += 1
             raise EventNotAuthentic from None
-        self._working.pace.check(trigger.name, webhook.per_second, now.timestamp())
+        others, rate = self.core.door.admission.others, f"trigger {trigger.name}"
+        if others is not None:
+            await others.use([rate])
+        among = others.sharing(rate) if others is not None else 1
+        self._working.pace.check(trigger.name, webhook.per_second, now.timestamp(), among=among)
         return await self.take(trigger, Incoming(name, read_body(body), now.isoformat(), _kept(headers)))
 
     def bytes_max(self, path: str) -> int:

@@ -5,6 +5,7 @@ from remit.drivers.counts import WorkerCounts
 from remit.drivers.driver import Driver
 from remit.drivers.duties import Duties, duty_lease
 from remit.drivers.embedded import EmbeddedDriver
+from remit.drivers.places import Places
 from remit.drivers.presence import Presence
 from remit.drivers.turns import Flow, Turns
 
@@ -14,6 +15,7 @@ __all__ = [
     "Duties",
     "EmbeddedDriver",
     "Flow",
+    "Places",
     "Presence",
     "Scheduler",
     "Turns",

@@ -8,7 +8,7 @@ the process that had it, wherever that one is.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from remit.drivers.driver import load
 from remit.drivers.duties import Duties
 from remit.drivers.left import LeftToDo
+from remit.drivers.places import Places
 from remit.drivers.presence import Presence
 from remit.drivers.sweep import Sweep
 from remit.errors import RemitError, StoreUnreachable
@@ -42,6 +43,26 @@ def lease_of(mission: MissionId) -> str:
 def session_lease_of(mission: MissionId) -> str:
     """The lease of whoever takes an agent's calls in this mission: workers drive it meanwhile."""
     return f"session/{mission}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharing:
+    """The processes with which this one shares rates and places."""
+
+    presence: Presence
+    places: Places
+
+    async def use(self, names: Collection[str]) -> None:
+        await self.presence.use(names)
+
+    def sharing(self, name: str) -> int:
+        return self.presence.sharing(name)
+
+    async def enter(self, name: str, places: int) -> bool:
+        return await self.places.enter(name, places)
+
+    def leave(self, name: str) -> None:
+        self.places.leave(name)
 
 
 class Scheduler(Protocol):
@@ -108,6 +129,7 @@ class ClusterDriver:
     left: LeftToDo = field(init=False)
     presence: Presence = field(init=False)
     duties: Duties = field(init=False)
+    places: Places = field(init=False)
     _sweep: Sweep = field(init=False)
     _lookout: asyncio.Task[None] | None = None
     #: When the last look began, by the loop's clock.
@@ -125,6 +147,8 @@ class ClusterDriver:
         door = self.performer.door
         door.lease_of, door.session_lease_of = lease_of, session_lease_of
         door.fence_session, door.member = self._fence_session, self.presence.name
+        self.places = Places(self.store, self.presence, self.holder)
+        self.performer.door.admission.others = _Sharing(self.presence, self.places)
         self.duties = Duties(self.store, self.presence, self.holder)
         self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left)
 
@@ -346,6 +370,7 @@ class ClusterDriver:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._held.clear()
         self._joined.clear()
+        await self.places.end()
         await self.presence.end()
 
     # --- inside

@@ -6,7 +6,7 @@ seen for the first time lives, until it was watched for long enough.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,8 @@ BEAT_SECONDS = 2.0
 LIFE_SECONDS = 10.0
 #: How old what is known of the others may be.
 LOOK_SECONDS = 1.0
+#: What was not used for so long is not shared any more.
+_USED_SECONDS = 30.0
 #: Beats of the dead are taken away after so long.
 _KEPT_SECONDS = 600.0
 
@@ -47,6 +49,8 @@ class Presence:
     name: str
     now: Callable[[], float] = _loops_time
     _beats: int = 0
+    #: What of all that processes share this one uses, and when it last did.
+    _uses: dict[str, float] = field(default_factory=dict)
     _beating: asyncio.Task[None] | None = None
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _looked_at: float | None = None
@@ -91,6 +95,33 @@ class Presence:
                 await self._look()
         return {name for name, seen in self._seen.items() if self._lives(seen) and name != self.name}
 
+    async def use(self, names: Collection[str]) -> None:
+        """Tell the others that this process uses these, before it does.
+
+        Raises:
+            StoreUnreachable: it cannot be told.
+        """
+        now, new = self.now(), [name for name in names if name not in self._uses]
+        self._uses.update(dict.fromkeys(names, now))
+        if new:
+            try:
+                await self.begin()
+                await self._beat()
+                async with self._looking:
+                    await self._look()
+            except BaseException:
+                for name in new:
+                    self._uses.pop(name, None)
+                raise
+
+    def sharing(self, name: str) -> int:
+        """How many processes use this, as far as is known; at least one."""
+        return 1 + sum(
+            name in seen.told.get("uses", ())
+            for other, seen in self._seen.items()
+            if other != self.name and self._lives(seen)
+        )
+
     async def _look(self) -> None:
         found, now = await self.store.records(PRESENT), self.now()
         before, self._seen = self._seen, {}
@@ -104,13 +135,19 @@ class Presence:
 
     async def _beat(self) -> None:
         self._beats += 1
-        await self.store.commit(Commit((), (PutRecord(PRESENT, self.name, {"beat": self._beats}),)))
+        told = {"beat": self._beats, "uses": sorted(self._uses)}
+        await self.store.commit(Commit((), (PutRecord(PRESENT, self.name, told),)))
 
     async def _go_on(self) -> None:
+        beaten = self.now()
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(min(LOOK_SECONDS, BEAT_SECONDS))
             try:
-                await self._beat()
+                if self.now() - beaten >= BEAT_SECONDS:
+                    beaten = self.now()
+                    used = self._uses
+                    self._uses = {name: at for name, at in used.items() if beaten - at < _USED_SECONDS}
+                    await self._beat()
                 await self._bury()
             except RemitError as error:
                 _LOG.warning("it was not told that this process lives: %s", error.code)

@@ -4,9 +4,10 @@ that does not answer.
 What is over a rate is told when to come again; what finds no place waits in a queue that is fair by weight and bounded.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from remit.clock import Clock
 from remit.errors import RateLimited, ToolUnavailable
@@ -23,6 +24,8 @@ _REST_SECONDS_MAX = 300.0
 #: Counts that were idle for so long are forgotten.
 _IDLE_SECONDS = 3600.0
 _RATES_KEPT = 10_000
+#: How often a place is asked for that another process has.
+_PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,43 @@ class _Breaker:
             self.rests_until = now + self.rest_seconds
 
 
+class Others(Protocol):
+    """The processes of the home with which this one shares what is declared of agents, tools and sources."""
+
+    async def use(self, names: Collection[str]) -> None:
+        """Tell them that calls count against these rates here, too.
+
+        Raises:
+            StoreUnreachable: they cannot be told.
+        """
+        ...
+
+    def sharing(self, name: str) -> int:
+        """Among how many processes a rate is divided now, this one included."""
+        ...
+
+    async def enter(self, name: str, places: int) -> bool:
+        """Take one of so many places over all processes; False where none is free.
+
+        Raises:
+            StoreUnreachable: it cannot be known.
+        """
+        ...
+
+    def leave(self, name: str) -> None:
+        """Give the place back."""
+        ...
+
+
 @dataclass(slots=True)
 class Admission:
-    """The counts of one process. It decides by the clock that it is given, and keeps nothing when it ends."""
+    """The counts of one process. It decides by the clock that it is given, and keeps nothing when it ends.
+
+    Where others serve the same home, a rate is divided among those that use it, and declared places are shared by all.
+    """
 
     clock: Clock
+    others: Others | None = None
     _breakers: dict[str, _Breaker] = field(default_factory=dict)
     _gates: dict[str, FairGate] = field(default_factory=dict)
     #: When each rate's next call would be on time (generic cell rate algorithm).
@@ -135,16 +170,18 @@ class Admission:
             breaker = self._breakers[source] = _Breaker()
         return breaker
 
-    def gates_of(self, asks: Asks) -> list[FairGate]:
-        """In one order for everybody, so that nobody waits in a circle."""
+    def gates_of(self, asks: Asks) -> list[tuple[FairGate, bool]]:
+        """In one order for everybody, so that nobody waits in a circle; True for those that all processes share."""
         gates = []
+        shared = self.others is not None
         if asks.of_agent.concurrent:
-            gates.append(self._gate(f"agent {asks.agent}", asks.of_agent, asks.of_agent.concurrent))
+            gates.append((self._gate(f"agent {asks.agent}", asks.of_agent, asks.of_agent.concurrent), shared))
         if asks.of_tool.concurrent:
-            gates.append(self._gate(f"tool {asks.tool.name}", asks.of_tool, asks.of_tool.concurrent))
-        of_source = asks.of_source
-        gates.append(self._gate(f"source {asks.tool.source}", of_source, of_source.concurrent or CONCURRENT_MAX))
-        gates.append(self._gate(f"tenant {asks.tenant}", UNLIMITED, TENANT_CONCURRENT_MAX))
+            gates.append((self._gate(f"tool {asks.tool.name}", asks.of_tool, asks.of_tool.concurrent), shared))
+        of_source, declared = asks.of_source, bool(asks.of_source.concurrent)
+        source = self._gate(f"source {asks.tool.source}", of_source, of_source.concurrent or CONCURRENT_MAX)
+        gates.append((source, shared and declared))
+        gates.append((self._gate(f"tenant {asks.tenant}", UNLIMITED, TENANT_CONCURRENT_MAX), False))
         return gates
 
     def _gate(self, name: str, limits: CallLimits, places: int) -> FairGate:
@@ -154,23 +191,36 @@ class Admission:
         gate.places, gate.queue_max = places, limits.queue
         return gate
 
-    def check_rates(self, asks: Asks) -> None:
-        """All rates or none: a call that one of them refuses counts for no other."""
-        now, after = self.now, {}
-        for name, limits in (
+    async def tell_others(self, asks: Asks) -> None:
+        """Tell the other processes which rates count here.
+
+        Raises:
+            StoreUnreachable: they cannot be told.
+        """
+        if self.others is not None and (names := [name for name, _ in self._rates(asks)]):
+            await self.others.use(names)
+
+    @staticmethod
+    def _rates(asks: Asks) -> list[tuple[str, CallLimits]]:
+        declared = (
             (f"agent {asks.agent}", asks.of_agent),
             (f"tool {asks.tool.name}", asks.of_tool),
             (f"source {asks.tool.source}", asks.of_source),
-        ):
-            if not limits.per_second:
-                continue
-            interval = 1 / limits.per_second
+        )
+        return [(name, limits) for name, limits in declared if limits.per_second]
+
+    def check_rates(self, asks: Asks) -> None:
+        """All rates or none: a call that one of them refuses counts for no other."""
+        now, after = self.now, {}
+        for name, limits in self._rates(asks):
+            among = 1 if self.others is None else self.others.sharing(name)
+            interval, burst = among / limits.per_second, max(limits.burst // among, 1)
             due = max(self._due.get(name, 0.0), now)
-            early = due - now - interval * (limits.burst - 1)
+            early = due - now - interval * (burst - 1)
             # A clock that was set back must not keep anybody out for longer than the whole burst.
-            if early > 1e-9 and due - now <= interval * (limits.burst + 1):
+            if early > 1e-9 and due - now <= interval * (burst + 1):
                 raise RateLimited(f"{name} has had its calls for now.", retry_after_seconds=early, rule="rate")
-            after[name] = min(due, now + interval * limits.burst) + interval
+            after[name] = min(due, now + interval * burst) + interval
         self._due.update(after)
         if len(self._due) > _RATES_KEPT:
             self._due = {name: due for name, due in self._due.items() if due > now - _IDLE_SECONDS}
@@ -179,22 +229,27 @@ class Admission:
 class _Admitted:
     """One call's places."""
 
-    __slots__ = ("_admission", "_asks", "_began", "_breaker", "_held", "_probes")
+    __slots__ = ("_admission", "_asks", "_began", "_breaker", "_held", "_probes", "_shared")
 
     def __init__(self, admission: Admission, asks: Asks) -> None:
         self._admission, self._asks = admission, asks
         self._held: list[FairGate] = []
+        #: Names of places that all processes share.
+        self._shared: list[str] = []
         self._breaker = admission.breaker(asks.tool.source)
         self._probes = False
         self._began = 0.0
 
     async def __aenter__(self) -> None:
         admission, asks = self._admission, self._asks
+        await admission.tell_others(asks)
         admission.check_rates(asks)
         try:
-            for gate in admission.gates_of(asks):
+            for gate, shared in admission.gates_of(asks):
                 await gate.enter(asks.agent, asks.of_agent.weight)
                 self._held.append(gate)
+                if shared:
+                    await self._enter_everywhere(gate)
             self._began = admission.now
             # Only now: whoever waited may find the source at rest.
             self._probes = self._breaker.check(asks.tool.source, self._began)
@@ -207,8 +262,33 @@ class _Admitted:
             self._breaker.probing = False
         self._leave()
 
+    async def _enter_everywhere(self, gate: FairGate) -> None:
+        """Wait until one of the places is free over all processes; those behind wait at the gate of this one."""
+        others, pause = self._admission.others, _PAUSE_SECONDS
+        assert others is not None, "only then is a gate shared"
+        entering = asyncio.ensure_future(others.enter(gate.name, gate.places))
+        try:
+            while not await asyncio.shield(entering):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+                entering = asyncio.ensure_future(others.enter(gate.name, gate.places))
+        except asyncio.CancelledError:
+            # A place may be on its way to somebody who has gone.
+            entering.add_done_callback(lambda done: _give_back(others, gate.name, done))
+            raise
+        self._shared.append(gate.name)
+
     def _leave(self) -> None:
         kept = max(self._admission.now - self._began, 0.0) if self._began else 0.0
+        if self._admission.others is not None:
+            for name in self._shared:
+                self._admission.others.leave(name)
+        self._shared.clear()
         for gate in self._held:
             gate.leave(kept)
         self._held.clear()
+
+
+def _give_back(others: Others, name: str, entered: asyncio.Future[bool]) -> None:
+    if not entered.cancelled() and entered.exception() is None and entered.result():
+        others.leave(name)
