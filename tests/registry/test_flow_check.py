@@ -57,6 +57,7 @@ def problems(steps):
         ("steps:\n  a: {skill: work, for_each: 'x ${inputs.y}'}", 7, "steps.a.for_each", "expected one reference"),
         ("steps:\n  a: {skill: work, at_once: 3}", 7, "steps.a.at_once", "for a step with `for_each`"),
         ("steps:\n  a: {timer: 1h, with: {n: 1}}", 7, "steps.a.with", "this step is a timer"),
+        ("steps: {a: {skill: work, after: [a]}}", 6, "steps.a", "wait for each other: a > a"),
         ("steps:\n  a: {timer: soon}", 7, "steps.a.timer", "30s, 10m, 24h or 7d"),
         ("steps:\n  a: {skill: work, tool: shop__quote}", 7, "steps.a.tool", "exactly one may stand"),
         ("steps:\n  a: {after: []}", 7, "steps.a", "expected one of"),
@@ -75,6 +76,14 @@ def test_each_fault_is_told_at_its_line(steps, line, where, told):
 
     assert [one for one in found if one[1].startswith(where) and told in one[2]], found
     assert min(one[0] for one in found) == line or where == ""
+
+
+def test_a_circle_is_told_beside_what_else_is_wrong():
+    found = problems("steps:\n  a: {skill: work, after: [b]}\n  b: {skill: work, after: [a, nowhere]}")
+
+    assert len(found) == 2
+    assert any("wait for each other" in message for *_, message in found)
+    assert any("no step 'nowhere'" in message for *_, message in found)
 
 
 def test_a_good_workflow_has_no_fault():

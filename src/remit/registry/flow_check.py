@@ -48,8 +48,8 @@ def check_flow(raw: RawResource, names: Names) -> list[Problem]:
     steps = {name: StepDocument.model_validate_json(orjson.dumps(fields)) for name, fields in written.items()}
     problems = [problem for name, step in steps.items() for problem in _Look(raw, names, steps, name, step).problems()]
     problems += _check_output(raw, steps)
+    problems += _in_circles(raw, steps)
     if not any(problem.severity == "error" for problem in problems):
-        problems += _in_circles(raw, steps)
         problems += _circles_of_workflows(raw, names)
     return problems
 
@@ -190,11 +190,19 @@ def _check_output(raw: RawResource, steps: Mapping[str, StepDocument]) -> list[P
 
 def _in_circles(raw: RawResource, steps: Mapping[str, StepDocument]) -> list[Problem]:
     try:
-        TopologicalSorter({name: sorted(before(step)) for name, step in steps.items()}).prepare()
+        TopologicalSorter({name: sorted(_others_before(step, name)) for name, step in steps.items()}).prepare()
     except CycleError as error:
         way = list(reversed(error.args[1]))
         return [raw.problem(("steps", way[0]), "steps wait for each other: " + " > ".join(way))]
     return []
+
+
+def _others_before(step: StepDocument, name: str) -> set[str]:
+    """As `before`, as far as it can be read; a reference to the step itself is told at its own line."""
+    try:
+        return (before(step) - {name}) | set(step.after)
+    except ValueError:
+        return set(step.after)
 
 
 def _circles_of_workflows(raw: RawResource, names: Names) -> Iterator[Problem]:
