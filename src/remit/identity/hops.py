@@ -134,8 +134,13 @@ def _check_last(
 ) -> None:
     if last.links != len(above):
         raise AncestryForged("More skills are told than whoever sends this has signed.")
-    if claims["msg"] != message or claims["aud"] != audience.lower():
-        raise AncestryForged("It was signed for another message, or for another place.")
+    if claims["msg"] != message:
+        raise AncestryForged("It was signed for another message.")
+    if claims["aud"] != audience.lower():
+        raise AncestryForged(
+            f"It was signed for {claims['aud'][:200]}, and arrived at {audience[:200]}.",
+            hint="Where a proxy stands between, let it pass the request's Host on as it came.",
+        )
     age = now_us // 1_000_000 - claims["iat"]
     if not -_SKEW_SECONDS <= age <= FRESH_SECONDS:
         raise AncestryForged(
