@@ -109,6 +109,8 @@ class ActiveMission:
         """Fold whatever others have written since."""
         while page := await journal.read(self.stream, after=self.state.version, limit=_PAGE):
             self.apply(page)
+            if len(page) < _PAGE:
+                return  # what came after this look is the next one's
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Fold entries of the mission's stream; entries of one commit may arrive before those of an earlier one."""
@@ -186,3 +188,5 @@ class ActiveMission:
             for entry in page:
                 self.log.apply(entry)
             self._calls_upto = max(self._calls_upto, page[-1].idx)
+            if len(page) < _PAGE:
+                return
