@@ -9,11 +9,11 @@ from tests.missions.builders import a_payment, a_tool, open_policy, run
 from tests.missions.test_session import PAY, Office
 
 from remit.drivers import presence, session_lease_of
-from remit.errors import ApprovalPending, DriverReplaced, Refusal, ToolUnreachable
+from remit.errors import ApprovalPending, DriverReplaced, MissionEnded, Refusal, ToolUnreachable
 from remit.gateway import ToolResult
 from remit.ids import MissionId
 from remit.ledger import Commit
-from remit.missions import SESSION_STEP, Opening, SharedSession, open_session
+from remit.missions import SESSION_STEP, Opening, SharedSession, open_session, shared
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,8 @@ def _clustered(monkeypatch):
     monkeypatch.setattr(presence, "LIFE_SECONDS", 0.6)
     monkeypatch.setattr(presence, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
+    # Calls come without the request by which an agent is let in, and all is folded.
+    monkeypatch.setattr(shared, "_OF_LATE_SECONDS", 0.0)
 
 
 class Server(Office):
@@ -309,5 +311,44 @@ def test_a_step_is_claimed_once_however_many_processes_begin_at_once():
         assert (await server.step(mission, SESSION_STEP)).runs == 1
         assert len(server.transport.calls) == 4
         await ended(*others)
+
+    run(story())
+
+
+def test_one_process_that_calls_at_once_and_is_fenced_again_and_again_makes_each_call_once():
+    async def story():
+        server = Server([a_tool("crm__find")])
+        one, two, other = await two_sessions(server)
+        stop = asyncio.Event()
+
+        async def fence():
+            while not stop.is_set():
+                await other.driver.regain(one.mission)
+                await asyncio.sleep(0.005)
+
+        fencing = asyncio.create_task(fence())
+        await asyncio.gather(*(one.call("crm__find", {"id": str(n)}) for n in range(20)))
+        stop.set()
+        await fencing
+
+        assert len(server.transport.calls) == 20
+        assert two.mission == one.mission
+        await ended(server, other)
+
+    run(story())
+
+
+def test_a_session_that_was_closed_through_one_process_takes_no_call_through_the_other():
+    async def story():
+        server = Server([a_tool("crm__find")])
+        one, two, other = await two_sessions(server)
+        await one.close()
+        with pytest.raises(MissionEnded):
+            await two.call("crm__find", {"id": "1"})
+        await two.close(failed="agent_failed")
+
+        assert (await server.step(one.mission, SESSION_STEP)).status == "succeeded"
+        assert server.transport.calls == []
+        await ended(server, other)
 
     run(story())

@@ -289,3 +289,20 @@ def test_one_server_tells_a_subscription_and_another_goes_on_when_it_is_killed(c
         assert len(set(receiver.got)) == len(receiver.got)
 
     told(cluster, story)
+
+
+def test_what_is_revoked_is_refused_by_every_server(cluster):
+    async def story(plane):
+        addresses = [address for _, address in two_servers(cluster)]
+        by = current_principal(plane)
+        async with an_agent(plane, addresses) as (agent, _):
+            assert [(await agent.pay(_INVOICES[n])).status_code for n in (40, 41)] == [200, 200]
+            await plane.tokens.revoke("agent/outside", by)
+
+            async def refused():
+                answers = [await agent.pay(_INVOICES[42]) for _ in addresses]
+                return [answer.status_code for answer in answers] == [401, 401]
+
+            await until(refused)
+
+    told(cluster, story)

@@ -17,6 +17,8 @@ from remit.registry import AgentVersion
 _CURRENCY = "USD"
 #: How long after its end a token may still be taken, for the clocks' sake.
 _GRACE_US = 30_000_000
+#: So many open sessions are looked at each time, whether another process closed them.
+_LOOKED_AT_MAX = 20
 #: How long a process that opens the same session is given before it is looked at again.
 _OPENING_SECONDS = 0.05
 
@@ -90,6 +92,8 @@ class Sessions:
                 closed.append(opened["mission"])
         for mission in closed:
             self._forget(MissionId(mission))  # another process may have closed it
+        if self.core.driver.company is not None:
+            await self._forget_ended()
         return list(dict.fromkeys(closed))
 
     def _of(self, token: str) -> str | None:
@@ -132,6 +136,8 @@ class Sessions:
         if session is None:
             async with self._beginning:
                 session = self._open.get(MissionId(mission)) or await self._begin(MissionId(mission))
+        # What the agent read through another process counts from here on, whatever it asks for now.
+        await session.see()
         if session.ended:
             self._forget(session.mission)
             raise MissionEnded(f"The session {mission} is over.", rule="session_over")
@@ -149,7 +155,6 @@ class Sessions:
             session = await self.of(mission)
         except MissionEnded:
             return
-        await session.see()
         await session.close(failed=failed, output=output)
         self._forget(session.mission)
         self.core.driver.nudge(session.mission)
@@ -173,6 +178,17 @@ class Sessions:
             self._open[mission] = session
             core.driver.nudge(mission)  # from now on time alone may make something due
         return session
+
+    async def _forget_ended(self) -> None:
+        """Let go of sessions that other processes closed, a few at a time."""
+        for mission, session in list(self._open.items())[:_LOOKED_AT_MAX]:
+            await session.see()
+            if self._open.get(mission) is not session:
+                continue
+            if session.ended:
+                self._forget(mission)
+            else:
+                self._open[mission] = self._open.pop(mission)  # behind the others; never away while it is awaited
 
     def _forget(self, mission: MissionId) -> None:
         self._open.pop(mission, None)

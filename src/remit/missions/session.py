@@ -215,15 +215,18 @@ class Session:
             MissionEnded: the session is over.
             DriverReplaced: another process drives the home now.
         """
-        await self.see()
+        await self.see(of_late=True)
         self._check_open()
         wish = Wish(tool, arguments, bounds, idempotency_key, prompt, on_part, line)
         wish.name = f"{tool}|{self._run.door.vault.digest(self.mission, dict(arguments))}"
         wish.occurrence = self._place(wish.name, wish)
         return await self._made(wish)
 
-    async def see(self) -> None:
-        """Fold what other processes wrote of this session; where there is one process, there is nothing to fold."""
+    async def see(self, *, of_late: bool = False) -> None:
+        """Fold what other processes wrote of this session; where there is one process, there is nothing to fold.
+
+        With `of_late`, what was folded for the very request that asks need not be folded again.
+        """
 
     async def _made(self, wish: Wish) -> Answer:
         name, occurrence = wish.name, wish.occurrence

@@ -7,6 +7,7 @@ carries are left to it while it lives, and settled as after a crash once it does
 
 import asyncio
 import logging
+import math
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ LEFT = "left-open"
 #: How often a call is made anew because another process took the session meanwhile.
 _TRIES_MAX = 40
 _PAUSE_SECONDS_MAX = 0.04
+#: A request is let in, and makes its call, within this time: what its agent knew when it sent it is folded.
+_OF_LATE_SECONDS = 0.05
 #: How often it is looked whether a call that another process carries has ended.
 _LOOK_SECONDS = 0.1
 #: How often it is looked whether whoever carries calls of this session still lives.
@@ -61,6 +64,8 @@ class SharedSession(Session):
         self._settling = asyncio.Lock()
         #: Keys of the calls that this process carries now.
         self._mine: set[str] = set()
+        #: When what others wrote began to be folded last, by the loop's clock.
+        self._seen_at = -math.inf
         #: When calls of others are looked at again, by the loop's clock; None where there were none.
         self._check_at: float | None = None
 
@@ -121,13 +126,17 @@ class SharedSession(Session):
         except FactExists:
             await self.see()
 
-    async def see(self) -> None:
+    async def see(self, *, of_late: bool = False) -> None:
         """Fold what other processes wrote, and settle what those left that have died."""
         run, mission = self._run, self._mission
+        began = asyncio.get_running_loop().time()
+        if of_late and began - self._seen_at < _OF_LATE_SECONDS:
+            return
         await mission.catch_up(run.door.journal)
         await mission.catch_up_calls(run.door.journal)
         run.held = self._held
         run.tape.label = run.tape.label.join(label_before(mission.state, mission.log, run.held))
+        self._seen_at = began
         due = self._check_at is not None and asyncio.get_running_loop().time() >= self._check_at
         if due and not self._settling.locked():
             await self._settle_left()
