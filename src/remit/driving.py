@@ -3,18 +3,19 @@
 import asyncio
 import os
 import socket
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remit import stores
 from remit.config import Settings
 from remit.control_plane import Core
-from remit.drivers import ClusterDriver, EmbeddedDriver, Turns, WorkerCounts
+from remit.drivers import ClusterDriver, EmbeddedDriver, Flow, Turns, WorkerCounts
 from remit.errors import HomeBusy, InvalidSetting
 from remit.ids import MissionId
 from remit.ledger import HOME_LEASE, Commit, PutRecord, Shared, Store
 from remit.ledger.seal import PublicKey
-from remit.missions import Performer
+from remit.missions import PRIORITIES, Performer
 from remit.registry import DEFAULT_POOL
 
 if TYPE_CHECKING:
@@ -61,18 +62,21 @@ def driver_of(
 
 def _temporal(settings: Settings, store: Store, performer: Performer, key: PublicKey) -> "TemporalScheduler":
     try:
-        from remit.adapters.temporal import TemporalAddress, TemporalScheduler, TemporalTls  # noqa: PLC0415 -- an extra
+        from remit.adapters.temporal import Lane, TemporalAddress, TemporalScheduler, TemporalTls  # noqa: PLC0415 -- an extra
     except ImportError as error:
         raise InvalidSetting(
             "REMIT_TEMPORAL is set, and what speaks to Temporal is not installed.",
             hint="Install it with `pip install 'remit[temporal]'`.",
         ) from error
 
-    async def pool_of(mission: MissionId) -> str:
-        listed = await store.record("mission", mission) or {}
-        workflow = performer.door.controls.registry.workflows.get(listed.get("workflow", ""))
-        return workflow.pool if workflow is not None else DEFAULT_POOL
+    async def lane_of(mission: MissionId) -> Lane:
+        flow = Flow.of(await store.record("mission", mission))
+        workflow = performer.door.controls.registry.workflows.get(flow.workflow)
+        pool = workflow.pool if workflow is not None else DEFAULT_POOL
+        # Only names of missions cross to Temporal: a person's name is not told.
+        return Lane(pool, sha256(f"{home} {flow.name}".encode()).hexdigest()[:32], PRIORITIES[flow.priority])
 
+    home = f"remit-{key.key_id.hex()}"
     tls = TemporalTls(
         settings.temporal_ca_file,
         settings.temporal_certificate_file,
@@ -82,10 +86,10 @@ def _temporal(settings: Settings, store: Store, performer: Performer, key: Publi
     address = TemporalAddress(
         settings.temporal,
         settings.temporal_namespace,
-        f"remit-{key.key_id.hex()}",
+        home,
         tls if settings.temporal_tls else None,
     )
-    return TemporalScheduler(address, pool_of)
+    return TemporalScheduler(address, lane_of)
 
 
 class Cluster:

@@ -12,6 +12,7 @@ from tests.missions.test_life import PAY, a_call, planner
 from remit.adapters.sqlite import SqliteStore
 from remit.drivers import ClusterDriver
 from remit.drivers.left import LeftToDo
+from remit.drivers.lines import Lines
 from remit.drivers.sweep import SWEEPS_SECONDS, Sweep
 from remit.errors import DriverReplaced, SchedulerUnreachable, ToolUnreachable
 from remit.gateway import micros_of
@@ -267,7 +268,9 @@ def test_one_process_sweeps_at_a_time_and_another_one_once_it_is_gone():
             async def ensure(one):
                 asked.append((holder, one))
 
-            return Sweep(home.store, home.clock, holder, ensure, LeftToDo(home.store))
+            return Sweep(
+                home.store, home.clock, holder, ensure, LeftToDo(home.store), Lines(home.store, home.performer)
+            )
 
         first, second = sweep("first"), sweep("second")
         await first.turn()

@@ -13,7 +13,7 @@ routes = APIRouter(tags=["system"])
 #: Routes that stand outside REST v1.
 outside = APIRouter(tags=["system"])
 
-_STATUSES = ("working", "waiting", "paused", "undoing", "halted", "completed", "failed", "cancelled")
+_STATUSES = ("working", "waiting", "paused", "undoing", "halted", "queued", "completed", "failed", "cancelled")
 
 
 @routes.get("/version")

@@ -12,7 +12,7 @@ _STYLES = {
     "paid": "green", "completed": "green", "succeeded": "green", "ok": "green", "active": "green", "permit": "green",
     "closed": "green", "declared": "yellow",
     "waiting": "yellow", "blocked": "yellow", "halted": "yellow", "paused": "yellow", "undoing": "yellow",
-    "ask": "yellow", "critical": "yellow",
+    "queued": "yellow", "ask": "yellow", "critical": "yellow",
     "running": "cyan", "working": "cyan", "ready": "cyan",
     "refused": "red", "failed": "red", "unreadable": "red", "not ok": "red", "deny": "red", "inactive": "red",
     "open": "red",

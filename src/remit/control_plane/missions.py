@@ -34,8 +34,8 @@ from remit.state import Pointer
 _PAGE_MAX = 1000
 #: How often a cancellation is decided anew because the mission moved meanwhile.
 _TRIES = 20
-#: What only people or time move.
-_RESTING = frozenset({"waiting", "paused"})
+#: What only people, time or the end of another mission move.
+_RESTING = frozenset({"waiting", "paused", "queued"})
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -119,6 +119,7 @@ class Missions:
         state = active.state
         assert state.submitted is not None
         balance = await self.core.store.balance(mission_balance(mission))
+        queued = await self.core.driver.queued(active.id)
         approvals = await self._questions(state)
         waiting = bool(approvals) and not state.ready and not state.running
         status = "paused" if state.paused else "waiting" if waiting else state.status.value
@@ -134,6 +135,7 @@ class Missions:
             "uncertain": uncertain,
             "submitted_at": iso(state.submitted_at_us),
             "deadline_at": iso(state.deadline_at_us),
+            "queued": queued.to_json() if queued else None,
             "paused_by": state.paused.by if state.paused else "",
             "ended_at": iso(state.ended_at_us),
             "inputs": await self._open(mission, state.submitted.inputs) if bodies else None,

@@ -16,9 +16,11 @@ from typing import Any, Protocol
 from remit.drivers.driver import load
 from remit.drivers.duties import Duties
 from remit.drivers.left import LeftToDo
+from remit.drivers.lines import Lines
 from remit.drivers.places import Places
 from remit.drivers.presence import Presence
 from remit.drivers.sweep import Sweep
+from remit.drivers.turns import Queued
 from remit.errors import RemitError, StoreUnreachable
 from remit.ids import MissionId
 from remit.ledger import Store
@@ -131,6 +133,7 @@ class ClusterDriver:
     duties: Duties = field(init=False)
     places: Places = field(init=False)
     _sweep: Sweep = field(init=False)
+    _lines: Lines = field(init=False)
     _lookout: asyncio.Task[None] | None = None
     #: When the last look began, by the loop's clock.
     _looked_at: float = -math.inf
@@ -150,7 +153,8 @@ class ClusterDriver:
         self.places = Places(self.store, self.presence, self.holder)
         self.performer.door.admission.others = _Sharing(self.presence, self.places)
         self.duties = Duties(self.store, self.presence, self.holder)
-        self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left)
+        self._lines = Lines(self.store, self.performer)
+        self._sweep = Sweep(self.store, self.performer.clock, self.holder, self._ensure, self.left, self._lines)
 
     @property
     def idle(self) -> bool:
@@ -219,12 +223,23 @@ class ClusterDriver:
         while True:
             await held.active.catch_up(self.store)
             held.active.children_ended = None  # they may have ended at other workers
+            if await self._lines.enter(held.active, held.advancer.epoch) is not None:
+                return Rest(False, len(held.active.state.approvals), None, queued=True)
             rest = await held.advancer.advance(held.active)
             if rest.ended:
                 self._held.pop(mission, None)
                 self._tell_family(held.active)
-            if rest.ended or rest.moves or not held.active.nudged.is_set():
+            if rest.moves:
+                return rest  # its place goes with it
+            if rest.ended or not held.active.nudged.is_set():
+                await self._leave(mission, held)
                 return rest
+
+    async def _leave(self, mission: MissionId, held: _Held) -> None:
+        """Give the mission's place to whose turn it is."""
+        if workflow := await self._lines.leave(mission, held.advancer.epoch):
+            for waiting in await self._lines.next(workflow):
+                self.nudge(waiting)
 
     def _changed(self, mission: ActiveMission, told: set[MissionId]) -> None:
         """Have what its steps began carried at once, beside it."""
@@ -291,6 +306,10 @@ class ClusterDriver:
         await self._look()
         self._keep_looking()
         return await ActiveMission.load(mission, self.store, self.performer.door.vault)
+
+    async def queued(self, mission: MissionId) -> Queued | None:
+        """Why the mission is not driven though it has work; None where it is, or rests."""
+        return await self._lines.queued(mission)
 
     def epoch_of(self, mission: MissionId) -> int:
         """The epoch under which this process takes calls in the mission."""

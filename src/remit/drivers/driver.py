@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from remit.drivers.duties import Duties
+from remit.drivers.turns import Queued
 from remit.errors import FactExists
 from remit.gateway import Door
 from remit.ids import MissionId
@@ -51,6 +52,10 @@ class Driver(Protocol):
         """What one process of the home does for all; None where there is one process."""
         ...
 
+    async def queued(self, mission: MissionId) -> Queued | None:
+        """Why the mission is not driven though it has work; None where it is, or rests."""
+        ...
+
     def nudge(self, mission: MissionId) -> None:
         """Something happened to this mission: have it looked at now."""
         ...
@@ -62,6 +67,12 @@ class Driver(Protocol):
     async def stop(self) -> None:
         """Give up what is under way; it goes on from its tape under the next driver."""
         ...
+
+
+def concurrent_of(performer: Performer, workflow: str) -> int:
+    """How many missions of the workflow are driven at once, as is in force now; 0 for no bound."""
+    found = performer.door.controls.registry.workflows.get(workflow)
+    return 0 if found is None else found.limits.concurrent
 
 
 async def load(mission: MissionId, door: Door, journal: Journal, epoch: int) -> ActiveMission:

@@ -7,11 +7,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heappop, heappush
+from typing import Any
 
 from remit.budgets import mission_balance
-from remit.drivers.driver import load
-from remit.drivers.turns import Flow, Turns
+from remit.drivers.driver import concurrent_of, load
+from remit.drivers.turns import Flow, Queued, Turns
 from remit.errors import DriverReplaced, RemitError, StoreUnreachable
 from remit.gateway import micros_of
 from remit.ids import MissionId
@@ -61,6 +63,12 @@ class EmbeddedDriver:
     #: Looks for changes while single missions are driven; `run` looks for itself.
     _lookout: asyncio.Task[None] | None = None
     _sweeping: bool = False
+    #: What is driven once its turn has come, for whoever waits for it.
+    _begun: dict[MissionId, asyncio.Future[None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let the workflows' bounds hold, as they are in force at each moment."""
+        self.turns.concurrent = partial(concurrent_of, self.performer)
 
     async def take_over(self) -> int:
         """Take the home's lease; every driver before this one is refused from now on.
@@ -72,7 +80,7 @@ class EmbeddedDriver:
             known.clear()
         for more in (self._wanted, self._standing):
             more.clear()
-        self.turns = Turns(self.turns.places)
+        self.turns = Turns(self.turns.places, self.turns.concurrent)
         self._seen = await self.store.place()
         # What people changed between the opening of the home and this moment holds from the first call on.
         await self.reload()
@@ -117,6 +125,10 @@ class EmbeddedDriver:
             # Somebody waits for it: it goes before the queue, and counts like the others.
             flow = Flow.of(await self.store.record("mission", mission))
             task = self._tasks.get(mission)
+            while (task is None or task.done()) and self.turns.full(flow.workflow):
+                self._stand_in_line(mission, flow)
+                await asyncio.shield(self._turn_of(mission))
+                task = self._tasks.get(mission)
             if task is None or task.done():
                 task = self._begin(mission, flow)
         else:
@@ -155,7 +167,7 @@ class EmbeddedDriver:
             if mission not in self._again or rest.ended:
                 return rest
 
-    def _tell_family(self, active: ActiveMission, rest: Rest, begun: set[MissionId]) -> list[asyncio.Task[Rest]]:
+    def _tell_family(self, active: ActiveMission, rest: Rest, begun: set[MissionId]) -> list[asyncio.Future[Any]]:
         """Begin what the mission's steps began, and tell the one above of its end; what is under way below it."""
         submitted = active.state.submitted
         if rest.ended and submitted is not None and submitted.parent_step:
@@ -163,15 +175,18 @@ class EmbeddedDriver:
             if above in self._active and (heard := self._active[above].children_ended) is not None:
                 heard.add(active.id)
             self._spawn(above)
-        under_way = []
-        flow = Flow(submitted.principal, submitted.priority) if submitted is not None else Flow("", "normal")
-        for child in map(MissionId, active.state.children.values()):
-            if rest.ended or child not in begun:
-                begun.add(child)
-                self._stand_in_line(child, flow)
-            task = self._tasks.get(child)
+        under_way: list[asyncio.Future[Any]] = []
+        asked_by = (submitted.principal, submitted.priority) if submitted is not None else ("", "normal")
+        for step, child in active.state.children.items():
+            mission = MissionId(child)
+            if rest.ended or mission not in begun:
+                begun.add(mission)
+                self._stand_in_line(mission, Flow(*asked_by, active.state.steps[step].step.target))
+            task = self._tasks.get(mission)
             if task is not None and not task.done():
                 under_way.append(task)
+            elif self.turns.waits(mission):
+                under_way.append(self._turn_of(mission))
         return under_way
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -192,6 +207,8 @@ class EmbeddedDriver:
         while not stop.is_set():
             for mission in sorted(pending):
                 self._spawn(MissionId(mission))
+            if len(self.turns):
+                self._take_turns()  # a workflow's bound may have been raised
             self._forget_idle()
             self._raise_fatal()
             try:
@@ -227,9 +244,11 @@ class EmbeddedDriver:
         if self._dispatching is not None:
             self._dispatching.cancel()
         self._wanted.clear()
-        for task in self._tasks.values():
-            task.cancel()
+        under_way: list[asyncio.Future[Any]] = [*self._tasks.values(), *self._begun.values()]
+        for each in under_way:
+            each.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._begun.clear()
 
     async def _seen_by_a_lookout(self, task: asyncio.Task[Rest]) -> None:
         """Wait for the end of `task` while somebody looks for what other processes change: a halt above all."""
@@ -299,6 +318,8 @@ class EmbeddedDriver:
         if flow is not None:
             self.turns.take(mission, flow)
         task = self._tasks[mission] = asyncio.create_task(self._drive(mission))
+        if (turn := self._begun.pop(mission, None)) is not None and not turn.done():
+            turn.set_result(None)
 
         def over(done: asyncio.Task[Rest]) -> None:
             if self._tasks.get(mission) is done:
@@ -312,6 +333,14 @@ class EmbeddedDriver:
 
         task.add_done_callback(over)
         return task
+
+    def _turn_of(self, mission: MissionId) -> asyncio.Future[None]:
+        """Done once the mission, which stands in line, is driven."""
+        return self._begun.setdefault(mission, asyncio.get_running_loop().create_future())
+
+    async def queued(self, mission: MissionId) -> Queued | None:
+        """Why the mission is not driven though it has work; None where it is, or rests."""
+        return self.turns.queued(mission)
 
     def _raise_fatal(self) -> None:
         """Raise what must stop the driver, and tell once of each mission that stands still."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from remit.clock import Clock
 from remit.drivers.left import LeftToDo
+from remit.drivers.lines import Lines
 from remit.errors import RemitError
 from remit.gateway import micros_of
 from remit.ids import MissionId
@@ -32,6 +33,7 @@ class Sweep:
     #: Has one mission carried where nobody does.
     ensure: Callable[[MissionId], Coroutine[None, None, None]]
     left: LeftToDo
+    lines: Lines
     #: When the scheduler was last asked for a mission, by the loop's clock.
     _asked: dict[MissionId, float] = field(default_factory=dict)
 
@@ -47,7 +49,7 @@ class Sweep:
             self._asked.clear()
             return
         now = asyncio.get_running_loop().time()
-        left = await self.left.look(now_us)
+        left = dict.fromkeys([*await self.left.look(now_us), *await self.lines.forgotten()])
         self._asked = {one: at for one, at in self._asked.items() if now - at < ASKED_SECONDS}
         wanted = [mission for mission in left if mission not in self._asked]
         places = asyncio.Semaphore(_AT_ONCE)

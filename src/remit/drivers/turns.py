@@ -1,7 +1,7 @@
 """Whose mission is driven next: fair by principal and priority, and bounded, so that a crowd delays nobody else."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,12 +20,13 @@ class Flow(NamedTuple):
 
     principal: str
     priority: str
+    workflow: str = ""
 
     @classmethod
     def of(cls, listed: Mapping[str, Any] | None) -> "Flow":
         """From the mission's place in the list of missions."""
         told = listed or {}
-        return cls(str(told.get("principal", "")), str(told.get("priority", "normal")))
+        return cls(str(told.get("principal", "")), str(told.get("priority", "normal")), str(told.get("workflow", "")))
 
     @property
     def name(self) -> str:
@@ -33,19 +34,61 @@ class Flow(NamedTuple):
         return f"{self.priority} {self.principal}"
 
 
+class Queued(NamedTuple):
+    """Why a mission that has work is not driven."""
+
+    #: The workflow that drives no more at once; empty where this process drives no more.
+    workflow: str
+    #: How many are driven at once.
+    concurrent: int
+    #: How many stand in the same line.
+    waiting: int
+
+    def to_json(self) -> dict[str, str | int]:
+        """As it is shown."""
+        return self._asdict()
+
+
+def _unbounded(_workflow: str) -> int:
+    return 0
+
+
 @dataclass(slots=True)
 class Turns:
-    """Missions that want to be driven, and those that are."""
+    """Missions that want to be driven, and those that are.
+
+    Those of a workflow that drives no more at once stand in a line of their own, so that they keep nobody else back.
+    """
 
     places: int = PLACES
+    #: The most missions of a workflow that are driven at once; 0 for no bound.
+    concurrent: Callable[[str], int] = _unbounded
     _queue: FairQueue[MissionId] = field(default_factory=FairQueue)
+    _lines: dict[str, FairQueue[MissionId]] = field(default_factory=dict)
     _flows: dict[MissionId, Flow] = field(default_factory=dict)
     _driven: dict[MissionId, Flow] = field(default_factory=dict)
     _of_principal: Counter[str] = field(default_factory=Counter)
+    #: Missions of each workflow that are driven or next in the queue.
+    _of_workflow: Counter[str] = field(default_factory=Counter)
+    _in_line: set[MissionId] = field(default_factory=set)
 
     def __len__(self) -> int:
         """How many wait for their turn."""
-        return len(self._queue)
+        return len(self._flows)
+
+    def queued(self, mission: MissionId) -> Queued | None:
+        """Why the mission is not driven though it wants to be; None where it does not."""
+        flow = self._flows.get(mission)
+        if flow is None:
+            return None
+        if mission in self._in_line:
+            return Queued(flow.workflow, self.concurrent(flow.workflow), len(self._lines[flow.workflow]))
+        return Queued("", self.places, len(self._queue))
+
+    def full(self, workflow: str) -> bool:
+        """True where no more missions of the workflow may be driven now."""
+        most = self.concurrent(workflow)
+        return bool(most) and self._of_workflow[workflow] >= most
 
     def waits(self, mission: MissionId) -> bool:
         """True where the mission stands in the queue."""
@@ -53,26 +96,35 @@ class Turns:
 
     def want(self, mission: MissionId, flow: Flow) -> None:
         """Let a mission stand in the queue, once."""
-        if mission not in self._flows:
-            self._flows[mission] = flow
-            self._queue.push(flow.name, PRIORITIES[flow.priority], mission)
+        if mission in self._flows:
+            return
+        self._flows[mission] = flow
+        line = self._lines.setdefault(flow.workflow, FairQueue())
+        line.push(flow.name, PRIORITIES[flow.priority], mission)
+        self._in_line.add(mission)
+        self._admit(flow.workflow)
 
     def next(self) -> MissionId | None:
         """The mission whose turn it is, with a place from now on; None where no place is free for any that waits."""
         if len(self._driven) >= self.places:
             return None
+        for workflow in list(self._lines):  # a bound may have been raised
+            self._admit(workflow)
         mission = self._queue.pop(self._may)
         if mission is not None:
-            self.take(mission, self._flows.pop(mission))
+            flow = self._flows.pop(mission)
+            self._leave_workflow(flow.workflow)
+            self.take(mission, flow)
         return mission
 
     def take(self, mission: MissionId, flow: Flow) -> None:
         """Give a mission a place out of turn: somebody waits for it."""
         self.leave(mission)
         if self._flows.pop(mission, None) is not None:
-            self._queue.drop(mission)
+            self._drop(mission, flow.workflow)
         self._driven[mission] = flow
         self._of_principal[flow.principal] += 1
+        self._of_workflow[flow.workflow] += 1
 
     def leave(self, mission: MissionId) -> None:
         """The mission rests or has ended."""
@@ -82,8 +134,37 @@ class Turns:
         self._of_principal[flow.principal] -= 1
         if not self._of_principal[flow.principal]:
             del self._of_principal[flow.principal]
-        if not self._driven and not len(self._queue):
+        self._leave_workflow(flow.workflow)
+        if not self._driven and not self._flows:
             self._queue.forget()
+
+    def _admit(self, workflow: str) -> None:
+        """Let those go on into the queue whom their workflow's bound allows."""
+        line = self._lines[workflow]
+        while len(line) and not self.full(workflow):
+            mission = line.pop()
+            assert mission is not None, "the line is not empty"
+            self._in_line.discard(mission)
+            flow = self._flows[mission]
+            self._of_workflow[workflow] += 1
+            self._queue.push(flow.name, PRIORITIES[flow.priority], mission)
+        if not len(line):
+            del self._lines[workflow]
+
+    def _drop(self, mission: MissionId, workflow: str) -> None:
+        if mission not in self._in_line:
+            self._queue.drop(mission)
+            self._leave_workflow(workflow)
+            return
+        self._in_line.discard(mission)
+        self._lines[workflow].drop(mission)
+        if not len(self._lines[workflow]):
+            del self._lines[workflow]
+
+    def _leave_workflow(self, workflow: str) -> None:
+        self._of_workflow[workflow] -= 1
+        if not self._of_workflow[workflow]:
+            del self._of_workflow[workflow]
 
     def _may(self, flow: str) -> bool:
         principal = flow.partition(" ")[2]

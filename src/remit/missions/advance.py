@@ -39,6 +39,8 @@ class Rest:
     halted: bool = False
     #: There is work, and this process takes none any more: another one must go on.
     moves: bool = False
+    #: There is work, and its workflow drives no more missions at once.
+    queued: bool = False
 
 
 @dataclass(slots=True)

@@ -35,6 +35,13 @@ class LimitsDocument(Document):
         le=100_000,
     )
     priority: Priority = Field("normal", description="The most urgent priority that its missions may be given.")
+    concurrent: int | None = Field(
+        None,
+        description="How many of its missions are driven at once, over all workers; those that wait for people or time"
+        " take no place, further ones stand in line.",
+        ge=1,
+        le=10_000,
+    )
 
 
 def _any_object() -> dict[str, Any]:
@@ -68,12 +75,14 @@ class WorkflowDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one mission."""
+    """Bounds of one mission, and of how many there are."""
 
     max_steps: int = 1000
     max_turns: int = 1000
     #: The most urgent that may be asked for.
     priority: str = "normal"
+    #: How many are driven at once; 0 for no bound.
+    concurrent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class Workflow:
 
 
 def _limits(document: LimitsDocument) -> Limits:
-    return Limits(document.max_steps, document.max_turns, document.priority)
+    return Limits(document.max_steps, document.max_turns, document.priority, document.concurrent or 0)
 
 
 def workflow(document: WorkflowDocument) -> Workflow:

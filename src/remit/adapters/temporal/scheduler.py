@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from remit.adapters.temporal.workflow import WAKE, WORKFLOW
@@ -63,13 +63,24 @@ class TemporalTls:
         return TLSConfig(server_root_ca_cert=ca, client_cert=certificate, client_private_key=key)
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where a mission stands in line for a worker."""
+
+    #: The pool whose workers carry it.
+    pool: str
+    #: With whose missions it shares its turns, without a name of anybody.
+    flow: str
+    #: Its flow's share beside those of the others.
+    weight: float
+
+
 @dataclass(slots=True)
 class TemporalScheduler:
     """Wakes a mission's workflow, or starts it where there is none."""
 
     address: TemporalAddress
-    #: The pool whose workers carry a mission.
-    pool_of: Callable[[MissionId], Awaitable[str]]
+    lane_of: Callable[[MissionId], Awaitable[Lane]]
     _client: Client | None = None
     _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -79,13 +90,14 @@ class TemporalScheduler:
         Raises:
             SchedulerUnreachable: Temporal did not take it.
         """
-        client = await self.client()
+        client, lane = await self.client(), await self.lane_of(mission)
         try:
             await client.start_workflow(
                 WORKFLOW,
                 mission,
                 id=self.address.workflow(mission),
-                task_queue=self.address.queue(await self.pool_of(mission)),
+                task_queue=self.address.queue(lane.pool),
+                priority=Priority(fairness_key=lane.flow, fairness_weight=lane.weight),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal=WAKE,
                 rpc_timeout=timedelta(seconds=_RPC_SECONDS),

@@ -113,7 +113,7 @@ class MissionWorker:
 
     async def _carry(self, mission: MissionId) -> tuple[Carried, str]:
         rest = await self.carry(mission)
-        how = "ended" if rest.ended else "moved" if rest.moves else "waits"
+        how = "ended" if rest.ended else "moved" if rest.moves else "queued" if rest.queued else "waits"
         if rest.wake_at_us is None:
             return Carried(rest.ended, None, rest.moves), how
         return Carried(rest.ended, max(rest.wake_at_us - self.now_us(), 0) / 1_000_000, rest.moves), how
