@@ -1,5 +1,6 @@
 """Everything that can be configured, read once from the environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,3 +134,8 @@ def _whole(environment: Mapping[str, str], name: str, default: int, most: int, f
         faults.append(f"{name} is {told!r}; a whole number from 1 to {most} is taken")
         return default
     return int(told)
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment; nothing else reads it."""
+    return os.environ

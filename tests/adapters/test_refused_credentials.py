@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.system import SystemClock
-from remit.bootstrap import connect
 from remit.config import Settings
+from remit.connections import connect
 from remit.errors import CredentialRefused, RemitError
 from remit.registry import Registry, StoredResource, tools_of
 

@@ -27,7 +27,7 @@ CHANCE = {
     "state/keys.py": "keys and nonces",
     "state/vault.py": "nonces",
 }
-#: Who may read the environment, besides bootstrap.
+#: Who may read the environment, besides `config`.
 ENVIRONMENT = {
     "adapters/mcp/server.py": "hands the allowed variables on to a tool server",
     "adapters/pydantic_ai/provider.py": "a provider's own key, as its client names it",
@@ -97,7 +97,7 @@ def test_chance_comes_from_the_system_adapter_or_has_a_reason():
 
 
 def test_the_environment_is_read_in_one_place_or_has_a_reason():
-    assert uses(_ENVIRONMENT) == {"bootstrap.py", *ENVIRONMENT}
+    assert uses(_ENVIRONMENT) == {"config.py", *ENVIRONMENT}
 
 
 def test_requests_leave_by_the_one_way_out_or_have_a_reason():

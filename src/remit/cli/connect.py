@@ -15,6 +15,7 @@ from remit.cli.client import Client, address_of, connected, settings_of
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
+from remit.config import environment
 from remit.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -136,8 +137,6 @@ def inherited(variables: Mapping[str, str]) -> dict[str, str]:
 
 async def run_agent(command: list[str], addresses: Mapping[str, str]) -> int:
     """Run an agent's program; its exit code, as a shell tells it."""
-    from remit.bootstrap import environment  # noqa: PLC0415 -- as above
-
     try:
         process = await asyncio.create_subprocess_exec(*command, env={**inherited(environment()), **addresses})
     except OSError as error:

@@ -17,7 +17,7 @@ from remit.cli.runner import run
 from remit.cli.screen import Screen
 from remit.cli.values import assignments
 from remit.cli.views import view_for
-from remit.config import Settings
+from remit.config import Settings, environment
 from remit.errors import InvalidInput
 
 PAYABLES = "payables"
@@ -94,8 +94,6 @@ def run_workflow(
 
 
 def _demo_settings(home: Path | None) -> Settings:
-    from remit.bootstrap import environment  # noqa: PLC0415 -- 0.3 s that `--help` does without
-
     if home is None and not environment().get("REMIT_HOME"):
         home = Path(tempfile.mkdtemp(prefix="remit-demo-"))
     return settings_of(home)

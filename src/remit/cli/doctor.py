@@ -12,6 +12,7 @@ from remit.cli.network_rules import Form, rules_for
 from remit.cli.options import AsJson, Home
 from remit.cli.runner import run
 from remit.cli.screen import Screen
+from remit.config import environment
 from remit.errors import InvalidInput
 
 group = typer.Typer(rich_markup_mode=None)
@@ -87,7 +88,6 @@ def egress(
 def _surroundings(agent: str, pid: int, found: dict[str, Any], home: Path) -> list[dict[str, str]]:
     # Not for `--help`.
     from remit.adapters.surroundings import agents_of, around, beside  # noqa: PLC0415 -- as said
-    from remit.bootstrap import environment  # noqa: PLC0415 -- as said
 
     refs, door = found["credentials"], found["door"]
     if not agent and not pid:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from remit.adapters.system import SystemClock
-from remit.bootstrap import connect
 from remit.config import Settings
+from remit.connections import connect
 from remit.errors import CredentialExposed, CredentialMissing, CredentialRefused, EgressRefused, RemitError
 from remit.registry import Registry, StoredResource
 

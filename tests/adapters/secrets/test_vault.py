@@ -6,8 +6,8 @@ import orjson
 import pytest
 from tests.adapters.egress.wire import answer, wire
 
-from remit.bootstrap import secrets_of
 from remit.config import Settings
+from remit.connections import secrets_of
 from remit.errors import CredentialMissing
 
 REF = "vault:kv/teams/crm#token"
