@@ -128,6 +128,26 @@ def test_an_agent_has_its_turns_and_no_more():
     run(story())
 
 
+def test_a_step_goes_over_its_work_so_often_and_no_more_and_the_next_step_begins_anew():
+    async def story():
+        door = await a_door(a_tool("model__chat"))
+        door.caller_fields = {"reflections_max": 1}
+        for turn in range(2):
+            await door.call("model__chat", prompt=turn)
+        await door.crashed()
+
+        with pytest.raises(LoopStopped, match="gone over this step 1 times") as stopped:
+            await door.call("model__chat", prompt="one more")
+        assert stopped.value.rule == "reflection_cap"
+
+        door.caller_fields = {"reflections_max": 0, "step": "next"}
+        await door.call("model__chat", prompt="first")
+        with pytest.raises(LoopStopped):
+            await door.call("model__chat", prompt="second")
+
+    run(story())
+
+
 def test_a_mission_has_its_turns_of_all_its_agents_together_and_no_more():
     async def story():
         door = await a_door(a_tool("model__chat"))

@@ -388,7 +388,6 @@ def test_what_was_applied_is_unchanged_when_it_is_applied_again(first, second):
     ("text", "place"),
     [
         (agent_text(model="openai:any"), "model"),
-        (agent_text(reflection_cap=3), "reflection_cap"),
     ],
 )
 def test_a_bound_that_nothing_would_hold_is_refused_as_not_built(text, place):

@@ -54,8 +54,9 @@ def test_an_agent_version_carries_what_its_file_says():
 
     assert (version.python, version.tools) == ("acme.agents:run", ("erp__*",))
     assert (version.prompts, version.autonomy, version.stage) == ({"a": "text"}, Autonomy.IN_THE_LOOP, "production")
-    assert (version.max_turns, version.reflection_cap, version.actor) == (20, 25, "agent:Invoice@1.0.0")
+    assert (version.max_turns, version.reflection_cap, version.actor) == (20, None, "agent:Invoice@1.0.0")
     assert version.skill("payables.read").description == "does it"
+    assert a_registry(agent_text(reflection_cap=3)).agent("Invoice@1.0.0").reflection_cap == 3
 
 
 def test_the_hash_of_a_version_does_not_hang_on_its_stage_but_on_its_prompts():

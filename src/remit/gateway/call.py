@@ -61,6 +61,8 @@ class Caller:
     budget_usd_micros: int
     #: The agent version's cap on turns of a model in one mission.
     turns_max: int = 1000
+    #: The agent version's cap on turns in one step after its first; None for no bound of its own.
+    reflections_max: int | None = field(default=None, kw_only=True)
     #: True where a person confirms each write of this agent.
     in_the_loop: bool = False
     #: What the token that the agent came with leaves of all this.

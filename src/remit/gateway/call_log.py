@@ -56,6 +56,8 @@ class CallLog:
         self.known: defaultdict[str, list[Known]] = defaultdict(list)
         self.spent = Spent(Counter(), defaultdict(Counter))
         self.turns: Counter[str] = Counter()
+        #: The same by step.
+        self.turns_in: Counter[StepId] = Counter()
         #: By step and call key, in the order of their tries.
         self._calls: dict[tuple[StepId, str], list[Recorded]] = {}
         #: Keys of writes, in the order in which they were first permitted; False once one certainly did nothing.
@@ -214,6 +216,7 @@ class CallLog:
             self._added[permit["tool"]] = permit["pin"]
         if permit["model"]:
             self.turns[entry.actor] += 1
+            self.turns_in[StepId(step)] += 1
 
     def _done(self, entry: Entry) -> None:
         done = entry.payload

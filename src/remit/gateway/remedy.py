@@ -117,6 +117,9 @@ def _flow(no: RemitError, _caller: Caller, tool: str, controls: Controls) -> str
 def _loop(no: RemitError, caller: Caller, tool: str, controls: Controls) -> str:
     if no.rule == "R5":
         return _new_version(caller, controls, {"max_turns": caller.turns_max + 1}, "with one turn more")
+    if no.rule == "reflection_cap":
+        more = {"reflection_cap": (caller.reflections_max or 0) + 1}
+        return _new_version(caller, controls, more, "with one reflection more")
     if no.rule in {"R1", "R2"}:
         source, _, local = tool.partition("__")
         note = "Where asking the same again is meant: then it counts as no loop."

@@ -11,7 +11,7 @@ from remit.tools import Tool
 
 
 def check_turns(way: Way, tool: Tool) -> None:
-    """R5: the agent version's own cap on turns and the mission's, whatever policy allows.
+    """R5: the agent version's own caps on turns and the mission's, whatever policy allows.
 
     Raises:
         LoopStopped: it has had them.
@@ -19,6 +19,9 @@ def check_turns(way: Way, tool: Tool) -> None:
     caller = way.caller
     if tool.model and way.log.turns[f"agent:{caller.agent}"] >= caller.turns_max:
         raise LoopStopped(f"{caller.agent} has had its {caller.turns_max} turns in this mission.", rule="R5")
+    most = caller.reflections_max
+    if tool.model and most is not None and way.log.turns_in[caller.step] > most:
+        raise LoopStopped(f"{caller.agent} has gone over this step {most} times.", rule="reflection_cap")
     if tool.model and caller.mission_turns_max and way.log.turns.total() >= caller.mission_turns_max:
         raise LoopStopped(f"The mission has had its {caller.mission_turns_max} turns.", rule="mission_turns")
 

@@ -57,6 +57,7 @@ def caller_of(
         epoch,
         submitted.budget_usd_micros,
         version.max_turns if version else 0,
+        reflections_max=version.reflection_cap if version else None,
         lease=lease,
         in_the_loop=version is not None and version.autonomy is Autonomy.IN_THE_LOOP,
         bounds=bounds,

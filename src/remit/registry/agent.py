@@ -95,8 +95,12 @@ class AgentDocument(Document):
         "dollars by default. Within missions, their own budget holds.",
     )
     limits: LimitsOfCalls | None = Field(None, description="How often it may call, how many at once, and its weight.")
-    reflection_cap: int = Field(
-        25, description="Not built in this release: use a policy's `reflection_loop_cap`.", ge=0, le=1000
+    reflection_cap: int | None = Field(
+        None,
+        description="How often one step may go over its work again: turns of a model after its first, in all its"
+        " attempts together. `max_turns` and policies may bound it further.",
+        ge=0,
+        le=1000,
     )
 
     @field_validator("version")
@@ -142,7 +146,8 @@ class AgentVersion:
     prompts: Mapping[str, str]
     autonomy: Autonomy
     max_turns: int
-    reflection_cap: int
+    #: Turns of a model in one step after its first; None for no bound of its own.
+    reflection_cap: int | None
     limits: CallLimits
     #: Of one session of a connected agent.
     budget: Money

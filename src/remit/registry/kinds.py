@@ -58,7 +58,6 @@ def _check_agent(raw: RawResource, names: Names) -> list[Problem]:
     elif not skills:
         problems.append(raw.problem(("skills",), "expected at least one skill"))
     problems += _not_built(raw, "model", "the home's model answers every agent; leave this out")
-    problems += _not_built(raw, "reflection_cap", "a policy's `reflection_loop_cap` holds; leave this out")
     if names.current.get(raw.name) != raw.fields["version"]:
         return problems
     for index, skill in enumerate(skills):
