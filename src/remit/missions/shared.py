@@ -62,6 +62,7 @@ class SharedSession(Session):
         self._company = company
         self._regaining = asyncio.Lock()
         self._settling = asyncio.Lock()
+        self._seeing = asyncio.Lock()
         #: Keys of the calls that this process carries now.
         self._mine: set[str] = set()
         #: When what others wrote began to be folded last, by the loop's clock.
@@ -128,20 +129,26 @@ class SharedSession(Session):
 
     async def see(self, *, of_late: bool = False) -> None:
         """Fold what other processes wrote, and settle what those left that have died."""
-        run, mission = self._run, self._mission
-        began = asyncio.get_running_loop().time()
-        if of_late and began - self._seen_at < _OF_LATE_SECONDS:
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        if of_late and asked - self._seen_at < _OF_LATE_SECONDS:
             return
+        async with self._seeing:
+            if self._seen_at < asked:  # else another call of this process began to fold since, and has done it
+                await self._fold(clock())
+        due = self._check_at is not None and clock() >= self._check_at
+        if due and not self._settling.locked():
+            await self._settle_left()
+
+    # --- parts
+
+    async def _fold(self, began: float) -> None:
+        run, mission = self._run, self._mission
         await mission.catch_up(run.door.journal)
         await mission.catch_up_calls(run.door.journal)
         run.held = self._held
         run.tape.label = run.tape.label.join(label_before(mission.state, mission.log, run.held))
         self._seen_at = began
-        due = self._check_at is not None and asyncio.get_running_loop().time() >= self._check_at
-        if due and not self._settling.locked():
-            await self._settle_left()
-
-    # --- parts
 
     def _is_open(self, key: str) -> bool:
         recorded = self._mission.log.last(self._run.name, key)
