@@ -250,7 +250,7 @@ def status_is(plane, mission: str, *statuses: str) -> Callable[[], Awaitable[boo
 
     async def looked() -> bool:
         shown = await plane.missions.show(mission, current_principal(plane))
-        assert shown["status"] in {*statuses, "working", "waiting", "paused", "undoing"}, shown
+        assert shown["status"] in {*statuses, "working", "waiting", "queued", "paused", "undoing"}, shown
         return shown["status"] in statuses
 
     return looked

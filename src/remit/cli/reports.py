@@ -44,8 +44,8 @@ def show_mission(screen: Screen, shown: Mapping[str, Any]) -> None:
     head = f"Mission {shown['id']} ({shown['workflow']}): {shown['status']}"
     screen.say(f"{head} {shown['code']} {shown['detail']}".rstrip())
     if queued := shown.get("queued"):
-        whose = f"missions of {queued['workflow']}" if queued["workflow"] else "missions"
-        line = f"{queued['concurrent']} {whose} are driven at once, {queued['waiting']} stand in line"
+        whose = f" of {queued['workflow']}" if queued["workflow"] else ""
+        line = f"at most {queued['concurrent']} missions{whose} are driven at once, {queued['waiting']} wait"
         screen.say(f"waits for its turn: {line}", style="yellow")
     if any(step["agent"] and not step["agent"].startswith(_OWN_AGENT) for step in shown["steps"]):
         screen.say(f"read by: {shown['reader']}")

@@ -122,7 +122,7 @@ class Missions:
         queued = await self.core.driver.queued(active.id)
         approvals = await self._questions(state)
         waiting = bool(approvals) and not state.ready and not state.running
-        status = "paused" if state.paused else "waiting" if waiting else state.status.value
+        status = "paused" if state.paused else "waiting" if waiting else "queued" if queued else state.status.value
         uncertain = _uncertain(active)
         return {
             "id": mission,
