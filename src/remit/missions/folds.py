@@ -27,8 +27,8 @@ from remit.state import Vault
 
 #: Table of the store: by mission, its newest fold.
 TABLE = "fold"
-#: A mission with fewer entries is folded from the start in no time.
-ENTRIES_MIN = 256
+#: A mission with fewer entries is folded from the start within some 50 ms; keeping its folds would cost each step more.
+ENTRIES_MIN = 1024
 #: Where the classes stand whose instances a fold may hold, besides plain collections.
 _HOUSE = ("remit.missions.", "remit.gateway.", "remit.planning.", "remit.tools", "remit.quantities")
 _PLAIN: Mapping[tuple[str, str], type] = {
