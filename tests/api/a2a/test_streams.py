@@ -55,8 +55,11 @@ def test_who_subscribes_hears_the_rest_past_a_persons_answer_artifacts_before_th
         async with client_of(house, streaming=True) as client:
             (first, *_) = [event async for event in client.send_message(a_message(OVER))]
             task = first.task.id
-            answering = asyncio.create_task(answer(house))
-            heard = [event async for event in client.subscribe(SubscribeToTaskRequest(id=task))]
+            heard = []
+            async for event in client.subscribe(SubscribeToTaskRequest(id=task)):
+                heard.append(event)
+                if len(heard) == 1:  # the person answers once somebody listens
+                    answering = asyncio.create_task(answer(house))
             await answering
             ended = await look(client, task)
             with pytest.raises(A2AError, match="has ended"):
