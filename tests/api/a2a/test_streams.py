@@ -94,14 +94,18 @@ def test_a_stream_ends_once_its_token_is_revoked(tmp_path):
             (first, *_) = [event async for event in client.send_message(a_message(OVER))]
             heard = []
 
+            began = asyncio.Event()
+
             async def listen():
-                heard.extend([e async for e in client.subscribe(SubscribeToTaskRequest(id=first.task.id))])
+                async for event in client.subscribe(SubscribeToTaskRequest(id=first.task.id)):
+                    heard.append(event)
+                    began.set()
 
             listening = asyncio.create_task(listen())
-            await asyncio.sleep(0.2)
+            await asyncio.wait_for(began.wait(), 60)
             assert not listening.done()
             await house.plane.tokens.revoke("agent/outside", house.me, "it is gone")
-            await asyncio.wait_for(listening, 10)
+            await asyncio.wait_for(listening, 60)
         return heard
 
     assert len(told(tmp_path, work)) == 1
