@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,6 +108,10 @@ steps:
   first: {workflow: erp-pay, with: {invoice: "${inputs.invoice}", seconds: 0}}
   second: {workflow: erp-pay, with: {invoice: "${inputs.other}", seconds: 0}, after: [first]}
 """
+
+
+#: How long a story may take.
+STORY_SECONDS = 150
 
 
 @dataclass
@@ -264,6 +268,33 @@ def step_is(plane, mission: str, step: str, *statuses: str) -> Callable[[], Awai
         return any(one["id"] == step and one["status"] in statuses for one in shown["steps"])
 
     return looked
+
+
+@contextmanager
+def made_cluster(folder: Path, temporal_setting: str = ""):
+    """A cluster on servers of its own, which end with it; `temporal_setting`: NAME=VALUE of its dynamic configuration."""
+    given = ("--dynamic-config-value", temporal_setting) if temporal_setting else ()
+    cluster = ACluster(folder, PostgresServer(), TemporalServer(*given))
+    try:
+        asyncio.run(cluster.make())
+        yield cluster
+    finally:
+        cluster.clear()
+        cluster.temporal.kill()
+        cluster.postgres.stop()
+
+
+def told(cluster: ACluster, story: Callable[..., Awaitable[None]]) -> None:
+    """Tell a story of the home, opened in this process; what it started is gone afterwards."""
+
+    async def tell() -> None:
+        async with cluster.opened() as plane:
+            await asyncio.wait_for(story(plane), STORY_SECONDS)
+
+    try:
+        asyncio.run(tell())
+    finally:
+        cluster.clear()
 
 
 async def submit(plane, workflow: str, **inputs) -> str:

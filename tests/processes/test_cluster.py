@@ -1,12 +1,8 @@
 """Workers, servers, Temporal and PostgreSQL in processes of their own; each is killed, ended or lost in its turn."""
 
-import asyncio
-
 import httpx
 import pytest
-from tests.adapters.database_servers import PostgresServer
-from tests.adapters.temporal_server import TemporalServer
-from tests.processes.a_cluster import ACluster, approve, status_is, step_is, submit, until
+from tests.processes.a_cluster import approve, made_cluster, status_is, step_is, submit, told, until
 
 from remit.bootstrap import current_principal
 from remit.ids import MissionId
@@ -28,27 +24,8 @@ steps:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     # Histories are cut after a few events here; else it takes thousands.
-    temporal = TemporalServer("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
-    made = ACluster(tmp_path_factory.mktemp("cluster"), PostgresServer(), temporal)
-    asyncio.run(made.make())
-    yield made
-    made.clear()
-    made.temporal.kill()
-    made.postgres.stop()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left(cluster):
-    yield
-    cluster.clear()
-
-
-def told(cluster, story):
-    async def tell():
-        async with cluster.opened() as plane:
-            await asyncio.wait_for(story(plane), 150)
-
-    asyncio.run(tell())
+    with made_cluster(tmp_path_factory.mktemp("cluster"), "limit.historyCount.suggestContinueAsNew=40") as made:
+        yield made
 
 
 def test_another_worker_takes_over_from_a_killed_one_and_pays_nothing_twice(cluster):

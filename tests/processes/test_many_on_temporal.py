@@ -1,11 +1,7 @@
 """Crowds of missions on a real Temporal: turns are fair, and a workflow's bound holds over all workers."""
 
-import asyncio
-
 import pytest
-from tests.adapters.database_servers import PostgresServer
-from tests.adapters.temporal_server import TemporalServer
-from tests.processes.a_cluster import ACluster, status_is, submit, until
+from tests.processes.a_cluster import made_cluster, status_is, submit, told, until
 
 from remit.bootstrap import current_principal
 
@@ -30,22 +26,8 @@ steps:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    temporal = TemporalServer("--dynamic-config-value", "matching.enableFairness=true")
-    made = ACluster(tmp_path_factory.mktemp("crowd"), PostgresServer(), temporal)
-    asyncio.run(made.make())
-    yield made
-    made.clear()
-    made.temporal.kill()
-    made.postgres.stop()
-
-
-def told(cluster, story):
-    async def tell():
-        async with cluster.opened() as plane:
-            await asyncio.wait_for(story(plane), 150)
-
-    asyncio.run(tell())
-    cluster.clear()
+    with made_cluster(tmp_path_factory.mktemp("crowd"), "matching.enableFairness=true") as made:
+        yield made
 
 
 def test_the_missions_of_one_do_not_delay_anothers_one(cluster):

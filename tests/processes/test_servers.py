@@ -10,9 +10,7 @@ import httpx
 import pytest
 from starlette.requests import Request as Request_
 from starlette.responses import Response
-from tests.adapters.database_servers import PostgresServer
-from tests.adapters.temporal_server import TemporalServer
-from tests.processes.a_cluster import BOUND_SECONDS, ACluster, until
+from tests.processes.a_cluster import BOUND_SECONDS, made_cluster, told, until
 
 from remit.api.serve import listening
 from remit.bootstrap import current_principal
@@ -23,26 +21,8 @@ _INVOICES = [f"S-{n}" for n in range(60)]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    made = ACluster(tmp_path_factory.mktemp("cluster"), PostgresServer(), TemporalServer())
-    asyncio.run(made.make())
-    yield made
-    made.clear()
-    made.temporal.kill()
-    made.postgres.stop()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left(cluster):
-    yield
-    cluster.clear()
-
-
-def told(cluster, story):
-    async def tell():
-        async with cluster.opened() as plane:
-            await asyncio.wait_for(story(plane), 150)
-
-    asyncio.run(tell())
+    with made_cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
 
 
 def two_servers(cluster):

@@ -6,12 +6,11 @@ The week itself, with a clock that is moved, is told in tests/missions/test_seve
 import asyncio
 
 import pytest
-from tests.adapters.database_servers import PostgresServer, a_database
-from tests.adapters.temporal_server import TemporalServer
+from tests.adapters.database_servers import a_database
 from tests.histories.house import NAMES, RecordedHome
 from tests.histories.house import answer as answer_recorded
 from tests.histories.record import DESK
-from tests.processes.a_cluster import ACluster, status_is, step_is, submit, until
+from tests.processes.a_cluster import made_cluster, status_is, step_is, submit, until
 
 from remit.bootstrap import copy_store, current_principal, open_home, switch_store
 from remit.config import Settings
@@ -76,12 +75,8 @@ _NEW_WORKFLOW = _WORKFLOW.replace("delivery: {timer: 4s", "delivery: {timer: 1s"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    made = ACluster(tmp_path_factory.mktemp("week"), PostgresServer(), TemporalServer())
-    asyncio.run(made.make())
-    yield made
-    made.clear()
-    made.temporal.kill()
-    made.postgres.stop()
+    with made_cluster(tmp_path_factory.mktemp("week")) as made:
+        yield made
 
 
 async def answer(plane, mission, by):

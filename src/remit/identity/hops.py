@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
-from remit.errors import AncestryForged, KeyMissing
+from remit.errors import AncestryForged
 from remit.identity import jose
 from remit.identity.issuing import KeyStorage
+from remit.identity.kept import kept_key
 
 TYPE = "remit-hop+jwt"
 _ALGORITHM = "ES256"
@@ -54,18 +55,7 @@ class HopKey:
         Raises:
             KeyMissing: what is kept is no such key.
         """
-        kept = keys.load(_KEY)
-        if kept is None:
-            fresh = jose.ECKey.generate_key("P-256")
-            try:
-                keys.save(_KEY, orjson.dumps(fresh.as_dict(private=True)))
-            except FileExistsError:
-                return cls.of(keys)  # another process of this home came first
-            return cls(fresh.thumbprint(), fresh)
-        try:
-            jwk = jose.ECKey.import_key(orjson.loads(kept))
-        except (jose.JoseError, ValueError) as error:
-            raise KeyMissing("The key that signs what is handed on cannot be read.") from error
+        jwk = kept_key(keys, _KEY, "signs what is handed on")
         return cls(jwk.thumbprint(), jwk)
 
     def sign(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from remit.errors import KeyMissing
 from remit.identity import jose
 from remit.identity.issuing import KeyStorage
+from remit.identity.kept import kept_key
 
 TYPE = "remit-subject+jwt"
 _ALGORITHM = "ES256"
@@ -42,15 +42,7 @@ class SubjectKey:
         Raises:
             KeyMissing: what is kept is no such key.
         """
-        kept = keys.load(_KEY)
-        if kept is None:
-            fresh = jose.ECKey.generate_key("P-256")
-            keys.save(_KEY, orjson.dumps(fresh.as_dict(private=True)))
-            return cls(fresh.thumbprint(), fresh)
-        try:
-            jwk = jose.ECKey.import_key(orjson.loads(kept))
-        except (jose.JoseError, ValueError) as error:
-            raise KeyMissing("The key that speaks for people to authorization servers cannot be read.") from error
+        jwk = kept_key(keys, _KEY, "speaks for people to authorization servers")
         return cls(jwk.thumbprint(), jwk)
 
     @property
