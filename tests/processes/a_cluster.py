@@ -272,7 +272,7 @@ def step_is(plane, mission: str, step: str, *statuses: str) -> Callable[[], Awai
 
 @contextmanager
 def made_cluster(folder: Path, temporal_setting: str = ""):
-    """A cluster on servers of its own, which end with it; `temporal_setting`: NAME=VALUE of its dynamic configuration."""
+    """A cluster on servers of its own, which end with it; `temporal_setting` is NAME=VALUE of its configuration."""
     given = ("--dynamic-config-value", temporal_setting) if temporal_setting else ()
     cluster = ACluster(folder, PostgresServer(), TemporalServer(*given))
     try:
